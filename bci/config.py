@@ -1,0 +1,117 @@
+"""Validated settings, shared by the commands, the experiment and the model's card."""
+
+from typing import Any, Self
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bci.errors import SettingsError
+
+__all__ = ["EpochSettings", "OnlineSettings", "Settings"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and unknown names are an error.
+
+    Raises
+    ------
+    SettingsError
+        From :meth:`make`, in one line that names the setting and the value.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def make(cls, **values: Any) -> Self:
+        """Build from keyword values; a bad one is a :class:`SettingsError`."""
+        try:
+            return cls(**values)
+        except pydantic.ValidationError as error:
+            problems = []
+            for item in error.errors():
+                name = ".".join(str(part) for part in item["loc"])
+                message = item["msg"].removeprefix("Value error, ")
+                problems.append(f"{name} {item['input']!r}: {message}" if name else message)
+            raise SettingsError("; ".join(problems)) from error
+
+
+class EpochSettings(Settings):
+    """Which part of which trials a decoder sees.
+
+    Attributes
+    ----------
+    band_hz : (low, high)
+        Pass band of the causal Butterworth filter.
+    filter_order : int
+        Order of the low-pass prototype (the band-pass has twice as many poles).
+    window_s : (start, stop)
+        Span of the trial that is used, relative to the cue.
+    length_s : float or None
+        Length of a window; None: the whole span.
+    step_s : float or None
+        From one window of a trial to the next; None: one window a trial.
+    classes : tuple of str
+        Empty: every class that the events name.
+    event_map : dict
+        Marker label to class; empty: class names and GDF cue codes count.
+    channels : tuple of str
+        Channels used, by name; empty: all EEG channels.
+    """
+
+    band_hz: tuple[float, float] = (8.0, 32.0)
+    filter_order: int = Field(default=4, ge=1, le=10)
+    window_s: tuple[float, float] = (0.5, 3.5)
+    length_s: float | None = Field(default=None, gt=0)
+    step_s: float | None = Field(default=None, gt=0)
+    classes: tuple[str, ...] = ()
+    event_map: dict[str, str] = Field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.band_hz
+        if not 0 < low < high:
+            raise ValueError(f"band {low:g} {high:g} Hz: give 0 < low < high")
+        start, stop = self.window_s
+        if not start < stop:
+            raise ValueError(f"window {start:g} {stop:g} s: the end must lie after the start")
+        if self.length_s is not None and self.length_s > stop - start + 1e-9:
+            raise ValueError(
+                f"length {self.length_s:g} s is longer than the window ({stop - start:g} s)"
+            )
+        if self.step_s is not None and self.length_s is None:
+            raise ValueError(f"step {self.step_s:g} s needs a length: windows are cut by both")
+        return self
+
+    @property
+    def window_length_s(self) -> float:
+        """Length of one window (s)."""
+        return self.length_s if self.length_s is not None else self.window_s[1] - self.window_s[0]
+
+
+class OnlineSettings(Settings):
+    """How windows become decisions.
+
+    Attributes
+    ----------
+    hop_s : float
+        From one decision to the next.
+    smoothing : {"none", "exponential", "evidence"}
+        Of the class probabilities: none; exponential average; evidence accumulated (mean of the
+        log probabilities) since the last restart.
+    smoothing_s : float
+        Time constant of the exponential average.
+    threshold : float
+        A class is decided when its smoothed probability is at least this ...
+    dwell_s : float
+        ... for this long ...
+    refractory_s : float
+        ... and no other was within this time before.
+    """
+
+    hop_s: float = Field(default=0.1, gt=0)
+    smoothing: str = Field(default="exponential", pattern="^(none|exponential|evidence)$")
+    smoothing_s: float = Field(default=0.5, gt=0)
+    threshold: float = Field(default=0.6, ge=0, le=1)
+    dwell_s: float = Field(default=0.0, ge=0)
+    refractory_s: float = Field(default=0.0, ge=0)

@@ -1,0 +1,121 @@
+"""What every source of samples is: a small protocol and what passes through it."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Channel", "Chunk", "Source", "StreamInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel as its stream describes it.
+
+    Attributes
+    ----------
+    label : str
+        Canonical electrode name where one is recognised (``"C3"``), else as declared.
+    unit : str
+        As declared (``"microvolts"``, ``"uV"``, ...); empty when the stream names none.
+    kind : str
+        ``"EEG"``, ``"EOG"``, ``"EMG"``, ``"Misc"``, ...
+    position_m : (float, float, float) or None
+        In head coordinates (m), where the stream gives it.
+    """
+
+    label: str
+    unit: str = ""
+    kind: str = "EEG"
+    position_m: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What is known of a stream before its first sample.
+
+    Attributes
+    ----------
+    name, kind, source_id : str
+        As LSL has them (`kind` is LSL's type: ``"EEG"``, ``"Markers"``).
+    rate_hz : float
+        Nominal sampling rate; 0 for an irregular stream.
+    channels : tuple of Channel
+    dtype : str
+        Sample type on the wire or in the file: ``"float32"``, ``"int16"``, ``"string"``, ...
+    hostname : str
+    """
+
+    name: str
+    kind: str
+    source_id: str
+    rate_hz: float
+    channels: tuple[Channel, ...] = field(repr=False)
+    dtype: str = "float32"
+    hostname: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Channel labels, in the stream's order."""
+        return tuple(channel.label for channel in self.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive samples of a stream.
+
+    The arrays belong to the source and hold until its next `read`: whoever keeps them copies.
+
+    Attributes
+    ----------
+    first_sample : int
+        Index of the first sample, counted from the source's first.
+    samples : ndarray of float64, shape (n_samples, n_channels)
+        In volts.
+    stamps : ndarray of float64, shape (n_samples,)
+        Time stamps as sent, on the sender's clock (s): neither dejittered nor corrected.
+    clock_offset_s : float
+        What to add to `stamps` to be on this machine's LSL clock.
+    """
+
+    first_sample: int
+    samples: NDArray[np.float64]
+    stamps: NDArray[np.float64]
+    clock_offset_s: float = 0.0
+
+
+class Source(Protocol):
+    """Where samples come from: an LSL stream, a recording, a simulated person.
+
+    `info` is complete once `open` has returned. One thread reads.
+    """
+
+    @property
+    def info(self) -> StreamInfo:
+        """The stream's description."""
+
+    @property
+    def ended(self) -> bool:
+        """True once a source that has an end (a recording) has yielded its last sample."""
+
+    def open(self) -> None:
+        """Connect or open.
+
+        Raises
+        ------
+        InputError
+            When there is nothing that can be read.
+        """
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        """Return the next samples, waiting at most `timeout_s`; None when there were none.
+
+        Raises
+        ------
+        StreamLostError
+            When the stream has stopped for good.
+        """
+
+    def close(self) -> None:
+        """Release what `open` took; more than once is harmless."""
