@@ -107,6 +107,8 @@ class OnlineSettings(Settings):
         ... for this long ...
     refractory_s : float
         ... and no other was within this time before.
+    stale_s : float
+        A window whose newest sample is older than this is not decided on.
     """
 
     hop_s: float = Field(default=0.1, gt=0)
@@ -115,3 +117,4 @@ class OnlineSettings(Settings):
     threshold: float = Field(default=0.6, ge=0, le=1)
     dwell_s: float = Field(default=0.0, ge=0)
     refractory_s: float = Field(default=0.0, ge=0)
+    stale_s: float = Field(default=0.3, gt=0)

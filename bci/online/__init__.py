@@ -1,0 +1,32 @@
+"""Decisions in real time: the decoder, its thread, what it puts out, and its replay."""
+
+from bci.online.cues import CueTracker
+from bci.online.decision import Decision
+from bci.online.decoder import OnlineDecoder, Script
+from bci.online.latency import latency_ms
+from bci.online.live import LiveDecoding
+from bci.online.outputs import DecisionOutlet
+from bci.online.replay import Replay, Verification, replay, verify
+from bci.online.runner import DecoderThread
+from bci.online.smoothing import Smoother
+from bci.online.trials import Cue, TrialOutcome, accuracy_of, score_trials
+
+__all__ = [
+    "Cue",
+    "CueTracker",
+    "Decision",
+    "DecisionOutlet",
+    "DecoderThread",
+    "LiveDecoding",
+    "OnlineDecoder",
+    "Replay",
+    "Script",
+    "Smoother",
+    "TrialOutcome",
+    "Verification",
+    "accuracy_of",
+    "latency_ms",
+    "replay",
+    "score_trials",
+    "verify",
+]

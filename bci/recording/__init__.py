@@ -1,0 +1,15 @@
+"""Recording LSL streams to XDF."""
+
+from bci.recording.process import RecorderProcess
+from bci.recording.recorder import Recorder
+from bci.recording.status import RecorderStatus, RecorderSummary, StreamCount
+from bci.recording.xdf import XdfWriter
+
+__all__ = [
+    "Recorder",
+    "RecorderProcess",
+    "RecorderStatus",
+    "RecorderSummary",
+    "StreamCount",
+    "XdfWriter",
+]

@@ -1,0 +1,414 @@
+"""``bci demo``: the whole way once, from an amplifier to a report.
+
+A thin driver of `bci.experiment.Experiment`: what it does with a simulated person or a recording
+played back is what a session does with a real amplifier.
+"""
+
+import tempfile
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bci.cli import options, output
+from bci.cli.feedback import Feedback
+from bci.cli.replay import outcome_figures
+from bci.config import EpochSettings, OnlineSettings
+from bci.errors import SettingsError
+from bci.experiment import Experiment, OnlineResult, RunContext
+from bci.online import latency_ms
+from bci.paradigm import GrazSettings, LslTime, StreamTime, play_run, present_run
+from bci.paradigm.graz import run_length_s
+from bci.report import SessionSummary, accuracy_line, write_report
+from bci.sources.amplifier import AmplifierProcess, RecordingFile
+from bci.sources.discovery import StreamQuery
+from bci.sources.markers import MarkerOutlet
+from bci.sources.reading import open_recording
+
+__all__ = ["command"]
+
+_DEFAULTS = EpochSettings()
+_ONLINE = OnlineSettings()
+_CALIBRATION_SPEED = 20.0
+
+_CALIBRATION = GrazSettings(
+    trials_per_class=20, fixation_s=1.0, imagery_s=4.0, pause_s=(1.0, 1.5), lead_s=3.0
+)
+_ONLINE_RUN = GrazSettings(
+    trials_per_class=6, fixation_s=0.5, cue_s=1.0, imagery_s=3.0, pause_s=(0.3, 0.6), lead_s=1.0
+)
+
+
+def command(
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="REC",
+            help="Recordings to play over LSL in place of the simulated person, repeat it: all but "
+            "the last calibrate, the last is decoded live.",
+        ),
+    ] = None,
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="[REC...]", help="More of --source.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for all files; default: rolandic-demo-TIME."),
+    ] = None,
+    decoder: Annotated[str, typer.Option(metavar="NAME", help="Decoder.")] = "acm-svm",
+    ability: Annotated[
+        float, typer.Option(metavar="0..1", help="Of the simulated person: 0 chance, 1 easy.")
+    ] = 0.9,
+    rate: Annotated[float, typer.Option(metavar="HZ", help="Of the simulated amplifier.")] = 250.0,
+    speed: Annotated[
+        float, typer.Option(metavar="N", help="Calibration, times real time.")
+    ] = _CALIBRATION_SPEED,
+    classes: options.ClassesOption = None,
+    event: options.EventOption = None,
+    band: options.BandOption = _DEFAULTS.band_hz,
+    window: options.WindowOption = (0.5, 3.0),
+    length: options.LengthOption = None,
+    step: options.StepOption = None,
+    channels: options.ChannelsOption = None,
+    labels: options.LabelsOption = None,
+    unit: options.UnitOption = None,
+    stream: options.StreamOption = None,
+    param: options.ParamOption = None,
+    seed: options.SeedOption = 0,
+    json: options.JsonOption = False,
+) -> None:
+    """Calibrate, train, decode live over LSL, and report; on a simulated person or recordings.
+
+    Example: bci demo
+
+    Example: bci demo --source S001R04.edf S001R08.edf S001R12.edf --event T1=left_hand
+    --event T2=right_hand --band 7 35
+    """
+    paths = [*(source or []), *(more or [])]
+    if more and not source:
+        raise SettingsError(f"{more[0]}: recordings are given with --source")
+    if len(paths) == 1:
+        raise SettingsError(f"--source {paths[0]}: give two or more, the last is decoded live")
+    if not 0 <= ability <= 1:
+        raise SettingsError(f"--ability {ability:g}: give a number from 0 to 1")
+    if not speed >= 1:
+        raise SettingsError(f"--speed {speed:g}: give 1 or more")
+    params = options.check_decoders([decoder], options.parse_params(param))
+    names = options.split_names(labels) or None
+    recordings = options.open_recordings(paths, unit=unit, labels=labels, stream=stream)
+    output.show_warnings(
+        f"{recording.path.name}: {text}" for recording in recordings for text in recording.warnings
+    )
+    settings = {
+        "classes": classes,
+        "event": event,
+        "band": band,
+        "window": window,
+        "length": length,
+        "step": step,
+    }
+    if recordings:
+        epochs = options.epoch_settings(
+            recordings, channels=channels or _sensorimotor_if_there(recordings), **settings
+        )
+    else:
+        wanted = classes or "left_hand,right_hand"
+        epochs = options.epoch_settings((), channels=channels, **settings | {"classes": wanted})
+    folder = _new_folder(out)
+    console = Console(stderr=True, highlight=False)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        console.print(f"session in {folder}")
+        experiment = Experiment(folder, epochs, _ONLINE, decoder=decoder, params=params)
+        stack.callback(experiment.close)
+        experiment.events.noticed.connect(lambda text: output.show_warnings([text]))
+        driver: _Person | _Player
+        if recordings:
+            files = [RecordingFile(path, unit, names, stream) for path in paths]
+            driver = _Player(experiment, files, speed)
+        else:
+            driver = _Person(experiment, {"ability": ability, "rate_hz": rate, "seed": seed}, speed)
+        stack.callback(driver.close)
+        with console.status("starting the amplifier in a process of its own"):
+            driver.connect()
+        result = _session(experiment, driver, console)
+        counts = driver.counts()
+    document = _document(experiment, result, counts, time.monotonic() - began)
+    title = "Rolandic demo: " + ("recordings" if recordings else f"simulated person, {ability:g}")
+    _write_report(experiment, result, document, title, console)
+    if json:
+        output.print_json(document)
+    else:
+        _print(document, result)
+
+
+def _session(experiment: Experiment, driver: "_Person | _Player", console: Console) -> OnlineResult:
+    with console.status(f"calibrating, {driver.speed:g} x real time"):
+        driver.calibrate()
+    with output.progress_bar(f"training {experiment.decoder}") as progress:
+        experiment.events.training_progressed.connect(progress)
+        model = experiment.train()
+        experiment.events.training_progressed.disconnect(progress)
+    output.show_warnings(
+        f"{item['recording']}: trial at {item['onset_s']:.1f} s left out ({item['reason']})"
+        for item in model.card["left_out"]
+    )
+    with Feedback(console, experiment, driver.n_trials):
+        return driver.decode_live()
+
+
+class _Person:
+    """Drives the experiment with a simulated person who watches the cues."""
+
+    def __init__(self, experiment: Experiment, person: dict[str, Any], speed: float) -> None:
+        self._experiment, self.speed = experiment, speed
+        classes = experiment.epochs.classes
+        self._calibration = _CALIBRATION.model_copy(
+            update={"classes": classes, "seed": person["seed"]}
+        )
+        self._online = _ONLINE_RUN.model_copy(
+            update={"classes": classes, "seed": person["seed"] + 1}
+        )
+        self.n_trials = self._online.trials_per_class * len(classes)
+        cues_id = f"rolandic-cues-{uuid.uuid4().hex[:8]}"
+        self._outlet = MarkerOutlet("Rolandic cues", cues_id)
+        self._cues = StreamQuery(source_id=cues_id)
+        self._amplifier = AmplifierProcess(
+            person=person, name="Rolandic simulated amplifier", cues=self._cues
+        )
+
+    def connect(self) -> None:
+        """Start the amplifier and acquire it."""
+        eeg_id, _ = self._amplifier.start()
+        self._experiment.connect(StreamQuery(source_id=eeg_id), self._cues)
+        _wait_until(self._amplifier.cues_connected, "the simulated person does not see the cues")
+
+    def calibrate(self) -> None:
+        """Run the protocol once, faster than real time."""
+        length_s = run_length_s(self._calibration)
+
+        def run(context: RunContext) -> bool:
+            self._amplifier.run(self.speed, backdate_s=length_s * (1 - 1 / self.speed))
+            completed = present_run(
+                self._calibration,
+                self._outlet,
+                StreamTime(context.ring),
+                context.cancelled,
+                on_step=context.on_step,
+            )
+            self._amplifier.pause()
+            return completed
+
+        self._experiment.calibrate(run)
+
+    def decode_live(self) -> OnlineResult:
+        """Run the protocol once more, in real time."""
+        self._amplifier.run(1.0)
+
+        def run(context: RunContext) -> bool:
+            completed = present_run(
+                self._online,
+                self._outlet,
+                LslTime(context.ring),
+                context.cancelled,
+                run=1,
+                on_step=context.on_step,
+            )
+            self._amplifier.pause()
+            return completed
+
+        return self._experiment.go_online(run)
+
+    def counts(self) -> "_Counts":
+        """Compare what was pushed with what was acquired and recorded."""
+        pushed = sum(report.n_samples for report in self._amplifier.pause())
+        acquired = _acquired(self._experiment, pushed)
+        expected, recorded = 0, 0
+        for summary in self._experiment.recorded:
+            eeg = summary.streams[0]
+            if eeg.first_stamp is not None and eeg.last_stamp is not None:
+                rate_hz = self._experiment.rate_hz
+                expected += round((eeg.last_stamp - eeg.first_stamp) * rate_hz) + 1
+                recorded += eeg.n_samples
+        return _Counts(pushed, acquired, expected, recorded)
+
+    def close(self) -> None:
+        """Stop the amplifier."""
+        self._amplifier.stop()
+        self._outlet.close()
+
+
+class _Player:
+    """Drives the experiment with recordings played back over LSL."""
+
+    def __init__(self, experiment: Experiment, files: list[RecordingFile], speed: float) -> None:
+        self._experiment, self.speed = experiment, speed
+        self._n_calibrations = len(files) - 1
+        self._amplifier = AmplifierProcess(recordings=files, name="Rolandic player")
+        self.n_trials: int | None = None
+
+    def connect(self) -> None:
+        """Start the player and acquire it."""
+        eeg_id, markers_id = self._amplifier.start()
+        self._experiment.connect(StreamQuery(source_id=eeg_id), StreamQuery(source_id=markers_id))
+
+    def _play(self, index: int, speed: float, context: RunContext) -> bool:
+        return play_run(self._amplifier, index, context.ring, context.cancelled, speed=speed)
+
+    def calibrate(self) -> None:
+        """Play all recordings but the last, faster than real time."""
+        for index in range(self._n_calibrations):
+            self._experiment.calibrate(lambda context, i=index: self._play(i, self.speed, context))
+
+    def decode_live(self) -> OnlineResult:
+        """Play the last recording in real time."""
+        return self._experiment.go_online(
+            lambda context: self._play(self._n_calibrations, 1.0, context)
+        )
+
+    def counts(self) -> "_Counts":
+        """Compare what was pushed with what was acquired and recorded."""
+        pushed = sum(report.n_samples for report in self._amplifier.pause())
+        recorded = sum(summary.streams[0].n_samples for summary in self._experiment.recorded)
+        return _Counts(pushed, _acquired(self._experiment, pushed), pushed, recorded)
+
+    def close(self) -> None:
+        """Stop the player."""
+        self._amplifier.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Samples of signal: pushed by the amplifier, in the ring, due in the files, in the files."""
+
+    pushed: int
+    acquired: int
+    to_record: int
+    recorded: int
+
+    @property
+    def lost(self) -> int:
+        return max(self.pushed - self.acquired, self.to_record - self.recorded)
+
+
+def _acquired(experiment: Experiment, pushed: int) -> int:
+    if experiment.acquisition is None:
+        return 0
+    experiment.acquisition.ring.wait_for(pushed, 3.0)
+    return experiment.acquisition.ring.n_written
+
+
+def _wait_until(condition: Any, otherwise: str, timeout_s: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(otherwise)
+        time.sleep(0.05)
+
+
+def _sensorimotor_if_there(recordings: list[Any]) -> str | None:
+    """Prefer the sensorimotor channels: an augmented covariance of 64 takes its time."""
+    there = set(recordings[0].info.labels)
+    return "sensorimotor" if {"C3", "Cz", "C4"} <= there else None
+
+
+def _new_folder(out: Path | None) -> Path:
+    if out is None:
+        out = Path(f"rolandic-demo-{time.strftime('%Y%m%d-%H%M%S')}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingsError(f"--out {out}: there is something already; name a new folder")
+    parent = out.resolve().parent
+    if not parent.is_dir():
+        raise SettingsError(f"--out {out}: the folder {parent} is not there")
+    try:
+        out.mkdir(mode=0o700, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise SettingsError(f"--out {out}: cannot write there ({error.strerror})") from error
+    return out
+
+
+def _document(
+    experiment: Experiment, result: OnlineResult, counts: _Counts, elapsed_s: float
+) -> dict[str, Any]:
+    figures = outcome_figures(result.trials)
+    model = experiment.model
+    return {
+        **figures,
+        "latency_ms": latency_ms(result.decisions),
+        "samples_lost": counts.lost,
+        "samples": {
+            "pushed": counts.pushed,
+            "acquired": counts.acquired,
+            "due_in_files": counts.to_record,
+            "in_files": counts.recorded,
+        },
+        "n_decisions": len(result.decisions),
+        "decoder": experiment.decoder,
+        "cv": None if model is None else model.card["cv"],
+        "trials": [trial.as_dict() for trial in result.trials],
+        "elapsed_s": elapsed_s,
+        "files": {
+            "recordings": [str(path) for path in [*experiment.calibrations, result.recording]],
+            "model": str(experiment.model_path),
+            "event_log": str(experiment.log.path),
+            "report": str(experiment.folder / "report.html"),
+        },
+    }
+
+
+def _write_report(
+    experiment: Experiment,
+    result: OnlineResult,
+    document: dict[str, Any],
+    title: str,
+    console: Console,
+) -> None:
+    if experiment.model is None:
+        return
+    with console.status("writing the report"):
+        write_report(
+            experiment.folder / "report.html",
+            SessionSummary(
+                title=title,
+                model=experiment.model,
+                calibrations=[open_recording(path) for path in experiment.calibrations],
+                trials=result.trials,
+                decisions=result.decisions,
+                online=experiment.online,
+                notes=[
+                    (
+                        "Samples lost",
+                        f"{document['samples_lost']} of {document['samples']['pushed']}",
+                    ),
+                    (
+                        "Recordings",
+                        ", ".join(Path(p).name for p in document["files"]["recordings"]),
+                    ),
+                ],
+            ),
+        )
+
+
+def _print(document: dict[str, Any], result: OnlineResult) -> None:
+    console = output.results_console()
+    late = document["latency_ms"]
+    console.print(f"accuracy      {accuracy_line(result.trials)}")
+    if late["median"] is not None:
+        console.print(
+            f"latency       median {late['median']:.1f} ms, p99 {late['p99']:.1f} ms, worst "
+            f"{late['max']:.1f} ms, from a sample's time stamp to the decision ({late['n']})"
+        )
+    console.print(f"samples lost  {document['samples_lost']} of {document['samples']['pushed']}")
+    console.print(f"took          {document['elapsed_s']:.0f} s")
+    files = document["files"]
+    console.print(f"report        {files['report']}")
+    console.print(
+        f"check it      bci replay {files['recordings'][-1]} --model {files['model']} --verify",
+        soft_wrap=True,
+    )

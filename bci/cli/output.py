@@ -1,0 +1,115 @@
+"""Where a command's words go: results to stdout, everything else to stderr."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from bci.evaluation.crossval import Progress as ProgressCallback
+from bci.evaluation.metrics import Score
+from bci.signal.epochs import LeftOut
+
+__all__ = [
+    "decimal",
+    "percent",
+    "print_json",
+    "progress_bar",
+    "results_console",
+    "score_of",
+    "show_left_out",
+    "show_warnings",
+]
+
+
+def results_console() -> Console:
+    """Return the console for results, on stdout; what is no terminal has lines of 100."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=100)
+
+
+def _messages_console() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Write one JSON document to stdout.
+
+    Numbers that are not finite have no JSON; writing one is an error, not ``NaN``.
+    """
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Show warnings on stderr, each once and on one line."""
+    console = _messages_console()
+    for warning in dict.fromkeys(warnings):
+        console.print(Text("warning: ", style="yellow") + Text(warning), soft_wrap=True)
+
+
+def show_left_out(left_out: Sequence[LeftOut]) -> None:
+    """Say on stderr which trials are not used, and why."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for item in left_out:
+        key = (item.recording, item.reason)
+        by_reason.setdefault(key, []).append(f"{item.onset_s:.1f}")
+    show_warnings(
+        f"{recording}: {len(onsets)} trial{'s' if len(onsets) > 1 else ''} left out ({reason}): "
+        f"cue at {', '.join(onsets)} s"
+        for (recording, reason), onsets in by_reason.items()
+    )
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[ProgressCallback]:
+    """Show a progress bar on stderr, when that is a terminal.
+
+    Yields
+    ------
+    callable
+        To be called with how many steps are done and how many there are.
+    """
+    console = _messages_console()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(what, total=None)
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update
+
+
+def score_of(document: Mapping[str, float]) -> Score:
+    """Return the score that a card or a JSON document holds."""
+    return Score(document["mean"], document["low"], document["high"])
+
+
+def percent(score: Score) -> str:
+    """Return a score and its interval for people.
+
+    >>> percent(Score(0.8, 0.66, 0.9))
+    '80 % [66, 90]'
+    """
+    return f"{100 * score.mean:.0f} % [{100 * score.low:.0f}, {100 * score.high:.0f}]"
+
+
+def decimal(score: Score) -> str:
+    """Return a score that is no percentage, and its interval.
+
+    >>> decimal(Score(0.8, 0.66, 0.9))
+    '0.80 [0.66, 0.90]'
+    """
+    return f"{score.mean:.2f} [{score.low:.2f}, {score.high:.2f}]"

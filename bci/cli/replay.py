@@ -1,0 +1,181 @@
+"""``bci replay``: a recording through the online decoder, as fast as it can."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from bci.cli import options, output
+from bci.config import OnlineSettings
+from bci.decoders import load_model, platform_card
+from bci.errors import RecordingError, RolandicError
+from bci.evaluation.chance import chance_level
+from bci.evaluation.metrics import Score, wilson_interval
+from bci.online import Replay, TrialOutcome, Verification, replay, verify
+from bci.sources.reading import open_recording, recording_hash
+
+__all__ = ["command", "outcome_figures"]
+
+_DEFAULTS = OnlineSettings()
+
+
+def command(
+    recording: Annotated[Path, typer.Argument(metavar="REC", help="A recording.")],
+    model: Annotated[Path, typer.Option(metavar="M", help="A model that bci train wrote.")],
+    hop: Annotated[
+        float, typer.Option(metavar="S", help="From one decision to the next (s).")
+    ] = _DEFAULTS.hop_s,
+    smoothing: Annotated[
+        str, typer.Option(metavar="none|exponential|evidence", help="Of the probabilities.")
+    ] = _DEFAULTS.smoothing,
+    threshold: Annotated[
+        float, typer.Option(metavar="P", help="A class is decided at this probability ...")
+    ] = _DEFAULTS.threshold,
+    dwell: Annotated[
+        float, typer.Option(metavar="S", help="... held for this long ...")
+    ] = _DEFAULTS.dwell_s,
+    refractory: Annotated[
+        float, typer.Option(metavar="S", help="... and not so soon after another decision.")
+    ] = _DEFAULTS.refractory_s,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Compare with the decisions logged live; fail on any that "
+            "differs. The settings are then those of the live run.",
+        ),
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The event log for --verify; default: session.jsonl beside the recording.",
+        ),
+    ] = None,
+    labels: options.LabelsOption = None,
+    unit: options.UnitOption = None,
+    stream: options.StreamOption = None,
+    json: options.JsonOption = False,
+) -> None:
+    """Decode a recording hop by hop, exactly as it would be, or was, decoded live.
+
+    Example: bci replay session/online-01.xdf --model session/model.bci --verify
+    """
+    settings = OnlineSettings.make(
+        hop_s=hop,
+        smoothing=smoothing,
+        threshold=threshold,
+        dwell_s=dwell,
+        refractory_s=refractory,
+    )
+    loaded = load_model(model)
+    opened = open_recording(
+        recording, unit=unit, labels=options.split_names(labels) or None, stream=stream
+    )
+    output.show_warnings(opened.warnings)
+    verification = None
+    with output.progress_bar("replaying") as progress:
+        if check:
+            log = log or recording.parent / "session.jsonl"
+            outcome, verification = verify(
+                opened, loaded, recording_hash(model), log, platform_card(), progress
+            )
+        else:
+            outcome = replay(opened, loaded, settings, progress=progress)
+    if not outcome.decisions:
+        raise RecordingError(
+            f"{recording}: {opened.duration_s:.1f} s are too short for one window of "
+            f"{loaded.epochs.window_length_s:g} s"
+        )
+    figures = outcome_figures(outcome.trials)
+    if json:
+        output.print_json(_document(outcome, figures, verification))
+    else:
+        _print(outcome, figures, verification)
+    if verification is not None and not verification.reproduced:
+        raise _NotReproducedError(
+            f"{recording}: {verification.n_logged - verification.n_identical} of "
+            f"{verification.n_logged} decisions were not reproduced"
+        )
+
+
+class _NotReproducedError(RolandicError):
+    """Live and replay differ: nobody's input is wrong."""
+
+
+def outcome_figures(trials: list[TrialOutcome]) -> dict[str, Any]:
+    """Return accuracy with its interval, and what chance reaches, over the decoded trials."""
+    decoded = [trial for trial in trials if trial.decoded is not None]
+    figures: dict[str, Any] = {
+        "accuracy": None,
+        "accuracy_interval": None,
+        "chance_95": None,
+        "n_trials": len(trials),
+        "n_undecided": len(trials) - len(decoded),
+    }
+    if decoded:
+        n_correct = sum(trial.correct for trial in decoded)
+        counts = {trial.cue: 0 for trial in decoded}
+        for trial in decoded:
+            counts[trial.cue] += 1
+        figures["accuracy"] = n_correct / len(decoded)
+        figures["accuracy_interval"] = list(wilson_interval(n_correct, len(decoded)))
+        figures["chance_95"] = chance_level(list(counts.values()))
+    return figures
+
+
+def _document(
+    outcome: Replay, figures: dict[str, Any], verification: Verification | None
+) -> dict[str, Any]:
+    document = {
+        "realtime_factor": outcome.realtime_factor,
+        "n_decisions": len(outcome.decisions),
+        "n_without_decision": sum(d.label is None for d in outcome.decisions),
+        **figures,
+        "trials": [trial.as_dict() for trial in outcome.trials],
+    }
+    if verification is not None:
+        document["verification"] = {
+            "reproduced": verification.reproduced,
+            "n_logged": verification.n_logged,
+            "n_identical": verification.n_identical,
+            "max_difference": verification.max_difference,
+            "same_machine": verification.same_machine,
+            "differences": list(verification.differences),
+        }
+    return document
+
+
+def _print(outcome: Replay, figures: dict[str, Any], verification: Verification | None) -> None:
+    console = output.results_console()
+    table = Table("trial", "at", "cue", "decoded", "probability", "windows", "not decoded")
+    for number, trial in enumerate(outcome.trials, start=1):
+        best = max(trial.probabilities) if trial.probabilities else None
+        table.add_row(
+            str(number),
+            f"{trial.time_s:.1f} s",
+            trial.cue,
+            f"{trial.decoded or 'undecided'} {'✓' if trial.correct else '✗'}",
+            "" if best is None else f"{best:.2f}",
+            str(trial.n_windows),
+            f"{trial.n_without} ({', '.join(trial.reasons)})" if trial.n_without else "",
+        )
+    if outcome.trials:
+        console.print(table)
+    console.print(
+        f"{len(outcome.decisions)} decisions at {outcome.realtime_factor:.0f} x real time"
+    )
+    if figures["accuracy"] is not None:
+        score = Score(figures["accuracy"], *figures["accuracy_interval"])
+        console.print(
+            f"accuracy {output.percent(score)} over {figures['n_trials'] - figures['n_undecided']} "
+            f"trials; chance reaches {100 * figures['chance_95']:.0f} %"
+        )
+    if verification is not None:
+        console.print(
+            f"verified: {verification.n_identical} of {verification.n_logged} live decisions "
+            f"reproduced to the last bit, largest difference {verification.max_difference:.1e}"
+        )
+        for difference in verification.differences:
+            console.print(f"  {difference}")

@@ -1,0 +1,112 @@
+"""Decoders by name, from the entry-point group `bci.decoders`."""
+
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from bci.errors import SettingsError
+
+__all__ = ["GROUP", "DecoderEntry", "available_decoders", "make_decoder"]
+
+_log = logging.getLogger(__name__)
+
+#: The entry-point group: each entry is a callable that returns an unfitted classifier.
+GROUP = "bci.decoders"
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderEntry:
+    """One registered decoder.
+
+    Attributes
+    ----------
+    name : str
+    factory : callable or None
+        Returns an unfitted classifier of windows; None when it could not be loaded.
+    reason : str
+        Why it could not be loaded; empty when it was.
+    origin : str
+        The distribution it comes from.
+    """
+
+    name: str
+    factory: Callable[..., Any] | None
+    reason: str = ""
+    origin: str = ""
+
+    @property
+    def summary(self) -> str:
+        """First line of the factory's docstring, or why there is none."""
+        if self.factory is None:
+            return self.reason
+        return (inspect.getdoc(self.factory) or "").partition("\n")[0]
+
+
+def available_decoders() -> dict[str, DecoderEntry]:
+    """Return every registered decoder, by name in alphabetical order.
+
+    An entry that fails to load is kept with its reason; the others go on. Of two entries of one
+    name, Rolandic's own stands.
+    """
+    entries: dict[str, DecoderEntry] = {}
+    points = entry_points(group=GROUP)
+    for point in sorted(points, key=lambda p: (p.name, not p.value.startswith("bci."))):
+        origin = point.dist.name if point.dist is not None else ""
+        if point.name in entries:
+            _log.warning("decoder %s of %s: the name is taken", point.name, origin or "?")
+            continue
+        try:
+            factory = point.load()
+            if not callable(factory):
+                raise TypeError(f"{point.value} is not callable")
+        except Exception as error:
+            _log.warning(
+                "decoder %s (%s) could not be loaded", point.name, point.value, exc_info=True
+            )
+            reason = f"{type(error).__name__}: {error}"
+            entries[point.name] = DecoderEntry(point.name, None, reason, origin)
+        else:
+            entries[point.name] = DecoderEntry(point.name, factory, "", origin)
+    return entries
+
+
+def make_decoder(name: str, **params: Any) -> Any:
+    """Make an unfitted decoder.
+
+    Parameters
+    ----------
+    name : str
+        As in `available_decoders`.
+    **params
+        Of the decoder's factory.
+
+    Returns
+    -------
+    Decoder
+        Or what a plugin's factory returns: a scikit-learn classifier of windows.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown name, a decoder that could not be loaded, and an unknown parameter.
+
+    Examples
+    --------
+    >>> make_decoder("ts-lr", C=0.5)
+    TangentDecoder(C=0.5)
+    """
+    entries = available_decoders()
+    entry = entries.get(name)
+    if entry is None:
+        raise SettingsError(f"decoder {name!r} is unknown: choose one of {', '.join(entries)}")
+    if entry.factory is None:
+        raise SettingsError(f"decoder {name!r} could not be loaded: {entry.reason}")
+    try:
+        inspect.signature(entry.factory).bind(**params)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(entry.factory).parameters)
+        raise SettingsError(f"decoder {name!r}: {error}; its parameters are {known}") from error
+    return entry.factory(**params)

@@ -1,0 +1,116 @@
+"""From recordings to a model, with its scores on its card."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bci.config import EpochSettings, OnlineSettings
+from bci.decoders import Model, make_decoder, platform_card
+from bci.errors import TrialError
+from bci.evaluation.crossval import Progress, evaluate
+from bci.signal.artifacts import artifact_limits
+from bci.signal.epochs import cut_epochs
+from bci.sources.files import recording_hash
+from bci.sources.recording import Recording
+
+__all__ = ["train_model"]
+
+
+def train_model(
+    recordings: Sequence[Recording],
+    settings: EpochSettings,
+    decoder: str = "acm-svm",
+    params: Mapping[str, Any] | None = None,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    cv: bool = True,
+    online: OnlineSettings | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Fit a decoder on all trials of the recordings, after cross-validating it.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    settings : EpochSettings
+    decoder : str
+        Its registered name.
+    params : mapping, optional
+        Its parameters.
+    folds, seed : int
+        Of the cross-validation.
+    cv : bool
+        False: don't cross-validate; the card then carries no scores.
+    online : OnlineSettings, optional
+        How a trial's windows are smoothed for the scores.
+    progress : callable, optional
+        Called with the number of fits done and the number there will be.
+
+    Returns
+    -------
+    Model
+        Its card holds the cross-validation's scores, the recordings' names and SHA-256, the
+        trials of each class, those left out, and what it was made with.
+
+    Raises
+    ------
+    InputError
+        As `cut_epochs` and `evaluate`.
+    """
+    epochs = cut_epochs(recordings, settings)
+    n_fits = 1
+    scores = None
+    if cv:
+
+        def folds_done(done: int, total: int) -> None:
+            nonlocal n_fits
+            n_fits = total + 1
+            if progress:
+                progress(done, n_fits)
+
+        result = evaluate(
+            epochs, decoder, params, folds=folds, seed=seed, online=online, progress=folds_done
+        )
+        scores = result.as_dict() | {"folds": folds, "seed": seed, "scheme": "within"}
+    counts = np.bincount(epochs.trial_y, minlength=len(epochs.classes)).tolist()
+    if min(counts) < 2:
+        raise TrialError(
+            f"class {epochs.classes[counts.index(min(counts))]} has 1 trial in "
+            f"{', '.join(epochs.recordings)}: training needs 2 or more of each class"
+        )
+    estimator = make_decoder(decoder, **(params or {}))
+    with threadpool_limits(limits=1):
+        estimator.fit(epochs.X, epochs.y, groups=epochs.trials)
+    if progress:
+        progress(n_fits, n_fits)
+    card = platform_card() | {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "params": dict(params or {}),
+        "cv": scores,
+        "recordings": [
+            {"name": recording.path.name, "sha256": recording_hash(recording.path)}
+            for recording in recordings
+        ],
+        "n_trials": dict(zip(epochs.classes, counts, strict=True)),
+        "left_out": [item._asdict() for item in epochs.left_out],
+        "units_declared": all(
+            channel.unit
+            for recording in recordings
+            for channel in recording.info.channels
+            if channel.label in epochs.channels
+        ),
+    }
+    return Model(
+        channels=epochs.channels,
+        rate_hz=epochs.rate_hz,
+        epochs=settings,
+        classes=epochs.classes,
+        estimator=estimator,
+        artifact_limit_v=artifact_limits(epochs.X),
+        decoder=decoder,
+        card=card,
+    )

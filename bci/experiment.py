@@ -1,0 +1,410 @@
+"""The experiment: the state machine that the commands and the window both drive.
+
+::
+
+            connect              calibrate                train            go_online
+    IDLE ------------> MONITORING ----------> CALIBRATING
+      ^                 |      ^------------------'
+      |    disconnect   |      train
+      +-----------------+------------------> TRAINED <------------------> ONLINE
+                                             (also calibrates again)
+    any --close--> CLOSED
+
+A method that the state does not allow raises `ExperimentError` with the reason, which
+`why_not` also gives to whoever wants to show it beforehand. `calibrate`, `train` and `go_online`
+return when their work is done; `stop`, from any thread, ends a run early. Events come in the
+thread that caused them (psygnal); a window relays them to its own.
+"""
+
+import enum
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal, SignalGroup
+
+from bci.acquisition import Acquisition, RingBuffer
+from bci.acquisition.markers import MarkerThread
+from bci.config import EpochSettings, OnlineSettings
+from bci.decoders import Model, platform_card
+from bci.errors import InputError
+from bci.evaluation.training import train_model
+from bci.events import Marker
+from bci.online import Decision, LiveDecoding, TrialOutcome
+from bci.online.outputs import Output
+from bci.paradigm import Step
+from bci.recording import RecorderProcess, RecorderSummary
+from bci.recording.eventlog import EventLog
+from bci.sources.discovery import StreamQuery
+from bci.sources.lsl import LslSource
+from bci.sources.markers import MarkerInlet
+from bci.sources.reading import open_recording, recording_hash
+
+__all__ = [
+    "Experiment",
+    "ExperimentError",
+    "ExperimentEvents",
+    "OnlineResult",
+    "Run",
+    "RunContext",
+    "State",
+]
+
+
+class State(enum.Enum):
+    """Where an experiment is."""
+
+    IDLE = "idle"
+    MONITORING = "monitoring"
+    CALIBRATING = "calibrating"
+    TRAINED = "trained"
+    ONLINE = "online"
+    CLOSED = "closed"
+
+
+class ExperimentError(InputError):
+    """Something was asked for that the state of the experiment does not allow."""
+
+
+class ExperimentEvents(SignalGroup):
+    """What happens, in the past tense."""
+
+    state_changed = Signal(State)
+    noticed = Signal(str)
+    step_reached = Signal(Step, float)
+    cue_received = Signal(str)
+    decision_made = Signal(Decision)
+    trial_finished = Signal(TrialOutcome)
+    training_progressed = Signal(int, int)
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a run has to work with.
+
+    Attributes
+    ----------
+    ring : RingBuffer
+        The stream.
+    cancelled : threading.Event
+        Set when the run is to end early.
+    on_step : callable
+        To be called with each step of a protocol and its time.
+    """
+
+    ring: RingBuffer
+    cancelled: threading.Event
+    on_step: Callable[[Step, float], None]
+
+
+#: Presents cues, or lets a recording play; returns whether it came to its end.
+Run = Callable[[RunContext], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineResult:
+    """What an online run gave."""
+
+    recording: Path
+    recorded: RecorderSummary
+    decisions: list[Decision] = field(repr=False)
+    trials: list[TrialOutcome] = field(repr=False)
+    completed: bool
+
+
+class Experiment:
+    """A session with one person: connect, calibrate, train, go online.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets the recordings, the model and the event log; made if it is not there.
+    epochs : EpochSettings
+    online : OnlineSettings
+    decoder : str
+        Name in the registry.
+    params : mapping
+        Of the decoder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        epochs: EpochSettings,
+        online: OnlineSettings,
+        *,
+        decoder: str = "acm-svm",
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder, self.epochs, self.online = folder, epochs, online
+        self.decoder, self.params = decoder, dict(params or {})
+        self.events = ExperimentEvents()
+        self.state = State.IDLE
+        self.calibrations: list[Path] = []
+        self.recorded: list[RecorderSummary] = []
+        self.model: Model | None = None
+        self.model_path = folder / "model.bci"
+        self.acquisition: Acquisition | None = None
+        self.log = EventLog(folder / "session.jsonl")
+        self._queries: list[StreamQuery] = []
+        self._markers: MarkerThread | None = None
+        self._marker_takers: list[Callable[[Marker], None]] = []
+        self._cancelled = threading.Event()
+        self._n_online = 0
+        self.log.write("session_started", platform=platform_card(), decoder=decoder)
+
+    @property
+    def rate_hz(self) -> float:
+        """Of the connected stream (Hz)."""
+        return self._connected().info.rate_hz
+
+    # --- what can be done now -------------------------------------------------------------
+
+    def why_not(self, wish: str) -> str | None:
+        """Say why `connect`, `calibrate`, `train` or `go_online` cannot be done now; else None."""
+        if self.state is State.CLOSED:
+            return "the session is closed"
+        if self.state in (State.CALIBRATING, State.ONLINE):
+            return f"a run is going on ({self.state.value}): stop it first"
+        if wish == "connect" and self.acquisition is not None:
+            return "a stream is connected: disconnect it first"
+        if wish in ("calibrate", "go_online") and self.acquisition is None:
+            return "no stream is connected"
+        if wish == "train" and not self.calibrations:
+            return "there is no calibration run to train on"
+        if wish == "go_online" and self.model is None:
+            return "there is no decoder: calibrate and train first"
+        return None
+
+    def _require(self, wish: str) -> None:
+        reason = self.why_not(wish)
+        if reason is not None:
+            raise ExperimentError(f"{wish.replace('_', ' ')}: {reason}")
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.events.state_changed.emit(state)
+
+    def _rest(self) -> None:
+        """Return to where runs start from."""
+        if self.model is not None:
+            self._enter(State.TRAINED)
+        else:
+            self._enter(State.IDLE if self.acquisition is None else State.MONITORING)
+
+    # --- streams --------------------------------------------------------------------------
+
+    def connect(
+        self,
+        eeg: StreamQuery,
+        markers: StreamQuery | None = None,
+        *,
+        unit: str | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """Acquire an EEG stream and listen to a marker stream.
+
+        Raises
+        ------
+        StreamError
+            When a stream is not found.
+        ExperimentError
+            When one is connected already.
+        """
+        self._require("connect")
+        acquisition = Acquisition(LslSource(eeg, unit=unit, timeout_s=timeout_s))
+        acquisition.start()
+        self.acquisition = acquisition
+        self._queries = [StreamQuery(source_id=acquisition.info.source_id)]
+        try:
+            if markers is not None:
+                self._markers = MarkerThread(
+                    MarkerInlet(markers, timeout_s=timeout_s), self._take_marker
+                )
+                self._markers.start()
+                self._queries.append(markers)
+        except BaseException:
+            self.disconnect()
+            raise
+        self.log.write(
+            "connected",
+            stream=acquisition.info.name,
+            source_id=acquisition.info.source_id,
+            rate_hz=acquisition.info.rate_hz,
+            channels=acquisition.info.labels,
+        )
+        self._rest()
+
+    def disconnect(self) -> None:
+        """Let go of the streams; more than once is harmless."""
+        if self._markers is not None:
+            self._markers.stop()
+            self._markers = None
+        if self.acquisition is not None:
+            self.acquisition.stop()
+            self.log.write(
+                "disconnected",
+                samples=self.acquisition.ring.n_written,
+                gaps=len(self.acquisition.gaps),
+            )
+            self.acquisition = None
+        if self.state is not State.CLOSED:
+            self._rest()
+
+    def _take_marker(self, marker: Marker) -> None:
+        self.log.write("marker", label=marker.label, time_s=marker.time_s)
+        for take in tuple(self._marker_takers):
+            take(marker)
+
+    # --- runs -----------------------------------------------------------------------------
+
+    def calibrate(self, run: Run) -> Path:
+        """Record a run; `train` will use it if it came to its end or holds any trial.
+
+        Returns
+        -------
+        Path
+            Of the recording.
+
+        Raises
+        ------
+        StreamLostError
+            When the stream stopped; what was recorded until then is kept.
+        """
+        self._require("calibrate")
+        path = self.folder / f"calibration-{len(self.calibrations) + 1:02d}.xdf"
+        self._enter(State.CALIBRATING)
+        try:
+            self._recorded_run(run, path)
+        finally:
+            self._rest()
+        self.calibrations.append(path)
+        return path
+
+    def _recorded_run(self, run: Run, path: Path) -> bool:
+        """Carry a run out while a recorder of its own process writes the streams down."""
+        acquisition = self._connected()
+        self._cancelled.clear()
+        recorder = RecorderProcess(self._queries, path)
+        recorder.start()
+        self.log.write("recording_started", file=path.name)
+        completed = False
+        try:
+            completed = run(
+                RunContext(acquisition.ring, self._cancelled, self.events.step_reached.emit)
+            )
+        finally:
+            summary = recorder.stop()
+            self.recorded.append(summary)
+            self.log.write(
+                "recording_finished",
+                file=path.name,
+                sha256=recording_hash(path),
+                samples={stream.name: stream.n_samples for stream in summary.streams},
+                completed=completed,
+            )
+            for notice in summary.notices:
+                self.events.noticed.emit(notice)
+        acquisition.raise_error()
+        return completed
+
+    def _connected(self) -> Acquisition:
+        if self.acquisition is None:
+            raise ExperimentError("no stream is connected")
+        return self.acquisition
+
+    def train(self) -> Model:
+        """Train the decoder on the calibration runs and save it as ``model.bci``.
+
+        Raises
+        ------
+        TrialError, ChannelError
+            When the recordings do not hold what training needs.
+        """
+        self._require("train")
+        self.model = train_model(
+            [open_recording(path) for path in self.calibrations],
+            self.epochs,
+            self.decoder,
+            self.params,
+            progress=self.events.training_progressed.emit,
+        )
+        self.model.save(self.model_path, overwrite=True)
+        self.log.write(
+            "model_trained",
+            file=self.model_path.name,
+            sha256=recording_hash(self.model_path),
+            decoder=self.decoder,
+            recordings=[path.name for path in self.calibrations],
+        )
+        self._rest()
+        return self.model
+
+    def go_online(self, run: Run, *, outputs: Sequence[Output] = ()) -> OnlineResult:
+        """Decode a run live, and record it.
+
+        Parameters
+        ----------
+        run : Run
+        outputs : sequence of callables
+            Called with each decision in the decoder's thread; a `DecisionOutlet` puts them on the
+            network.
+
+        Raises
+        ------
+        StreamLostError
+            When the stream stopped; what was recorded and decided until then is kept.
+        ModelError
+            When the stream does not have what the model needs.
+        """
+        self._require("go_online")
+        acquisition, model = self._connected(), self.model
+        if model is None:
+            raise ExperimentError("there is no decoder: calibrate and train first")
+        self._n_online += 1
+        path = self.folder / f"online-{self._n_online:02d}.xdf"
+        live = LiveDecoding(
+            model,
+            acquisition,
+            self.online,
+            self.log,
+            {"model_sha256": recording_hash(self.model_path), "platform": platform_card()},
+            outputs=[*outputs, self.events.decision_made.emit],
+            on_cue=self.events.cue_received.emit,
+            on_outcome=self.events.trial_finished.emit,
+        )
+
+        def decide(context: RunContext) -> bool:
+            live.begin()
+            try:
+                return run(context)
+            finally:
+                live.finish()
+
+        self._enter(State.ONLINE)
+        self._marker_takers.append(live.take_marker)
+        try:
+            completed = self._recorded_run(decide, path)
+        finally:
+            self._marker_takers.remove(live.take_marker)
+            self._rest()
+        if live.error is not None:
+            raise live.error
+        return OnlineResult(path, self.recorded[-1], live.decisions, live.outcomes, completed)
+
+    def stop(self) -> None:
+        """End a run that is going on; from any thread."""
+        self._cancelled.set()
+
+    def close(self) -> None:
+        """End the session; more than once is harmless."""
+        if self.state is State.CLOSED:
+            return
+        self.stop()
+        self.disconnect()
+        self.log.write("session_closed")
+        self.log.close()
+        self._enter(State.CLOSED)

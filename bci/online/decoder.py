@@ -1,0 +1,216 @@
+"""The online decoder: from the ring to a decision every hop.
+
+Everything falls on a grid of hops anchored to the sample at which the decoder starts. Each hop's
+samples are taken from the ring, checked for gaps by a clock of the decoder's own, filtered, and
+appended to the filtered signal, whatever the chunks in which they came. Nothing but the samples,
+their stamps, the start and the few events that `OnlineDecoder.script` describes enters, so that a
+replay which is given these decides the same to the last bit.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bci.acquisition import RingBuffer, StreamClock
+from bci.config import OnlineSettings
+from bci.decoders.model import Model
+from bci.online.decision import Decision, DecisionRule
+from bci.online.smoothing import Smoother
+from bci.signal import CausalFilter, design_bandpass, hop_samples, window_samples
+from bci.signal.artifacts import window_problem
+from bci.sources.base import StreamInfo
+
+__all__ = ["OnlineDecoder", "Script"]
+
+_log = logging.getLogger(__name__)
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Script:
+    """What happened to a live decoder from outside, by the sample of the hop that it preceded.
+
+    Attributes
+    ----------
+    restarts : set of int
+        Evidence was restarted before the hop that ends at this sample.
+    stale : set of int
+        The hop that ends at this sample came too late to be decided on.
+    jumps : dict of int to int
+        The ring overran at the first sample; the decoder went on at the second.
+    """
+
+    restarts: set[int] = field(default_factory=set)
+    stale: set[int] = field(default_factory=set)
+    jumps: dict[int, int] = field(default_factory=dict)
+
+
+class OnlineDecoder:
+    """Decides every hop what the person imagines.
+
+    Parameters
+    ----------
+    model : Model
+    ring : RingBuffer
+    info : StreamInfo
+        Of the stream in the ring; the model's channels are found in it by name.
+    settings : OnlineSettings
+    start_sample : int
+        Where the filter starts and the hop grid is anchored.
+    clock : callable, optional
+        LSL clock (s) by which a hop can be stale and a decision's way is stamped; None: a replay.
+    script : Script, optional
+        What to do again in a replay; a live decoder fills its own.
+
+    Raises
+    ------
+    ModelError
+        When the stream has not the channels, rate or unit that the model needs.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        ring: RingBuffer,
+        info: StreamInfo,
+        settings: OnlineSettings,
+        *,
+        start_sample: int = 0,
+        clock: Callable[[], float] | None = None,
+        script: Script | None = None,
+    ) -> None:
+        self._model, self._ring, self._settings, self._clock = model, ring, settings, clock
+        self._picks = np.asarray(model.match_stream(info), dtype=np.intp)
+        self.hop = hop_samples(settings.hop_s, info.rate_hz)
+        self.length = window_samples(model.epochs, info.rate_hz)
+        hop_s = self.hop / info.rate_hz
+        self.start_sample = start_sample
+        self._next = start_sample
+        n_channels = len(self._picks)
+        sos = design_bandpass(model.epochs.band_hz, info.rate_hz, model.epochs.filter_order)
+        self._filter = CausalFilter(sos, n_channels)
+        self._rate_hz = info.rate_hz
+        self._gap_clock = StreamClock(info.rate_hz, start_sample)
+        self._times = np.empty(self.hop)
+        self._segments = np.empty(self.hop, dtype=np.int64)
+        # Filtered signal, channel by channel; moved back to the front when full, which costs one
+        # copy of a window every few windows.
+        self._history = np.empty((n_channels, 4 * self.length + 4 * self.hop))
+        self._filled = 0
+        self._n_since_gap = 0
+        self._window = np.empty((1, n_channels, self.length))
+        self._smoother = Smoother(settings, hop_s, len(model.classes))
+        self._rule = DecisionRule(settings, hop_s, model.classes)
+        self._restart_wanted = False
+        self._replaying = script is not None
+        self.script = script if script is not None else Script()
+
+    @property
+    def next_sample(self) -> int:
+        """End of the hop that is waited for."""
+        return self._next + self.hop
+
+    def restart_evidence(self) -> None:
+        """Forget the probabilities so far before the next hop; may be called from any thread."""
+        self._restart_wanted = True
+
+    def advance(self) -> Iterator[Decision]:
+        """Yield a decision for every complete hop that the ring holds.
+
+        The first comes when a whole window of signal has passed since the start.
+        """
+        while True:
+            self._skip_what_is_lost()
+            end = self._next + self.hop
+            block = self._ring.window(end, self.hop)
+            if block is None:
+                return
+            visible_s = self._ring.arrival_s
+            started_s = self._clock() if self._clock else np.nan
+            samples = np.take(block.samples, self._picks, axis=1)
+            stamps, time_s = block.stamps.copy(), float(block.times[-1])
+            if not self._ring.is_intact(block):
+                continue
+            self._next = end
+            self._take(block.first_sample, samples, stamps)
+            if end - self.start_sample >= self.length:
+                yield self._decide(end, time_s, visible_s, started_s)
+
+    def _skip_what_is_lost(self) -> None:
+        """Go on at the newest hop when the ring has overrun; a replay repeats the jump."""
+        target = self._next
+        if self._replaying:
+            target = self.script.jumps.get(self._next, self._next)
+        elif self._ring.first_available > self._next:
+            target += self.hop * ((self._ring.n_written - self._next) // self.hop)
+            self.script.jumps[self._next] = target
+            _log.warning("decoder overrun: samples %d to %d were not decoded", self._next, target)
+        if target != self._next:
+            self._next = target
+            self._gap_clock = StreamClock(self._rate_hz, target)
+            self._restart_filter()
+
+    def _restart_filter(self) -> None:
+        self._filter.restart()
+        self._n_since_gap = 0
+        self._smoother.restart()
+        self._rule.restart()
+
+    def _take(self, first_sample: int, samples: F64, stamps: F64) -> None:
+        """Filter a hop's samples into the history, starting anew behind each gap."""
+        at = 0
+        for gap in self._gap_clock.update(stamps, self._times, self._segments):
+            cut = gap.declared_at - first_sample
+            self._append(samples[at:cut])
+            self._restart_filter()
+            at = cut
+        self._append(samples[at:])
+
+    def _append(self, samples: F64) -> None:
+        n = len(samples)
+        if not n:
+            return
+        if self._filled + n > self._history.shape[1]:
+            keep = self.length
+            self._history[:, :keep] = self._history[:, self._filled - keep : self._filled].copy()
+            self._filled = keep
+        self._history[:, self._filled : self._filled + n] = self._filter(samples).T
+        self._filled += n
+        self._n_since_gap += n
+
+    def _decide(self, end: int, time_s: float, visible_s: float, started_s: float) -> Decision:
+        if self._restart_wanted or end in self.script.restarts:
+            self._restart_wanted = False
+            self.script.restarts.add(end)
+            self._smoother.restart()
+            self._rule.restart()
+        reason = self._reason_against(end, time_s, started_s)
+        probabilities = smoothed = label = None
+        if reason:
+            self._rule.skip()
+        else:
+            raw = self._model.probabilities(self._window)[0]
+            probabilities = tuple(raw.tolist())
+            smoothed = tuple(self._smoother.update(raw).tolist())
+            label, reason = self._rule.decide(smoothed)
+        computed_s = self._clock() if self._clock else np.nan
+        return Decision(
+            end, time_s, probabilities, smoothed, label, reason, visible_s, started_s, computed_s
+        )
+
+    def _reason_against(self, end: int, time_s: float, started_s: float) -> str:
+        """Say why this window must not be decided on; else put it into the work array."""
+        if self._n_since_gap < self.length:
+            return "gap"
+        if end in self.script.stale or started_s - time_s > self._settings.stale_s:
+            self.script.stale.add(end)
+            return "stale"
+        self._window[0] = self._history[:, self._filled - self.length : self._filled]
+        problem = window_problem(self._window[0], self._model.artifact_limit_v)
+        if problem is not None:
+            return f"{problem.kind} at {self._model.channels[problem.channel]}"
+        return ""

@@ -1,0 +1,129 @@
+"""A live run of the decoder: its start on the stream, its thread, its cues, its end."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bci.acquisition import Acquisition
+from bci.config import OnlineSettings
+from bci.decoders import Model
+from bci.errors import StreamLostError
+from bci.events import Marker
+from bci.online.cues import CueTracker
+from bci.online.decision import Decision
+from bci.online.decoder import OnlineDecoder
+from bci.online.outputs import Output
+from bci.online.runner import DecoderThread
+from bci.online.trials import TrialOutcome
+from bci.recording.eventlog import EventLog
+from bci.sources.clock import lsl_clock
+
+__all__ = ["LiveDecoding"]
+
+
+class LiveDecoding:
+    """Decodes a running acquisition from `begin` to `finish`.
+
+    Parameters
+    ----------
+    model : Model
+    acquisition : Acquisition
+    settings : OnlineSettings
+    log : EventLog
+    identity : dict
+        What a replay must know to promise the last bit (the model's hash, the platform).
+    outputs : sequence of callables
+    on_cue, on_outcome : callable
+        Called with the class of a cue as it arrives, and with each trial when it is over.
+
+    Raises
+    ------
+    ModelError
+        When the stream has not what the model needs.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        acquisition: Acquisition,
+        settings: OnlineSettings,
+        log: EventLog,
+        identity: dict[str, Any],
+        *,
+        outputs: Sequence[Output] = (),
+        on_cue: Callable[[str], Any] = lambda label: None,
+        on_outcome: Callable[[TrialOutcome], Any] = lambda outcome: None,
+    ) -> None:
+        model.match_stream(acquisition.info)
+        self._model, self._acquisition, self._settings = model, acquisition, settings
+        self._log, self._identity = log, identity
+        self._on_cue = on_cue
+        self._tracker = CueTracker(model, acquisition.ring, settings, self._cue_came, on_outcome)
+        self._outputs = [*outputs, self._tracker.take_decision]
+        self._decoder: OnlineDecoder | None = None
+        self._thread: DecoderThread | None = None
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """Decisions so far."""
+        return self._thread.decisions if self._thread is not None else []
+
+    @property
+    def outcomes(self) -> list[TrialOutcome]:
+        """Trials that are over."""
+        return self._tracker.outcomes
+
+    def begin(self) -> None:
+        """Start to decide with the samples that come from now on.
+
+        Call it when the recorder runs: a replay can reproduce what was decided only if the
+        recording holds the decoder's first sample. One more chunk is let pass, since samples that
+        were on their way when the recorder subscribed may not be in its file.
+        """
+        ring = self._acquisition.ring
+        ring.wait_for(ring.n_written + 1, 0.3)
+        start = ring.n_written
+        self._decoder = OnlineDecoder(
+            self._model,
+            ring,
+            self._acquisition.info,
+            self._settings,
+            start_sample=start,
+            clock=lsl_clock,
+        )
+        header = {
+            "sample": start,
+            "settings": self._settings.model_dump(),
+            "classes": self._model.classes,
+            **self._identity,
+        }
+        self._thread = DecoderThread(self._decoder, ring, self._outputs, self._log, header=header)
+        self._thread.start()
+
+    def take_marker(self, marker: Marker) -> None:
+        """Take a marker as it arrives."""
+        self._tracker.take_marker(marker)
+
+    def _cue_came(self, label: str) -> None:
+        if self._decoder is not None:
+            self._decoder.restart_evidence()
+        self._on_cue(label)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the decoder's thread, if something did."""
+        return self._thread.error if self._thread is not None else None
+
+    def finish(self) -> None:
+        """Decide what is complete and end.
+
+        Raises
+        ------
+        StreamLostError
+            When the stream fell silent.
+        """
+        if self._thread is None:
+            return
+        self._thread.stop()
+        self._tracker.finish()
+        if isinstance(self._thread.error, StreamLostError):
+            raise self._thread.error

@@ -1,0 +1,148 @@
+"""The decoder's thread: it waits for a hop, decides, calls the outputs and logs.
+
+================  ==================  ======================================
+attribute         writer              readers
+================  ==================  ======================================
+decisions         decoder thread      any (append-only list)
+error             decoder thread      any, after `stop`
+================  ==================  ======================================
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from bci.acquisition import RingBuffer
+from bci.errors import InputError, StreamLostError
+from bci.online.decision import Decision
+from bci.online.decoder import OnlineDecoder
+from bci.online.outputs import Output
+from bci.recording.eventlog import EventLog
+from bci.sources.clock import lsl_clock
+
+__all__ = ["DecoderThread"]
+
+_log = logging.getLogger(__name__)
+
+_WAIT_S = 0.1
+
+
+class DecoderThread:
+    """Runs an online decoder until it is stopped or the stream ends.
+
+    Parameters
+    ----------
+    decoder : OnlineDecoder
+    ring : RingBuffer
+    outputs : sequence of callables
+        Called with each decision; one that fails is logged and not called again, the others
+        go on.
+    log : EventLog or None
+    header : dict
+        What the log says when the first sample has come, beside its stamp.
+    clock : callable
+        LSL clock (s).
+    silence_s : float
+        A stream that sends nothing for this long is reported as lost.
+    """
+
+    def __init__(
+        self,
+        decoder: OnlineDecoder,
+        ring: RingBuffer,
+        outputs: Sequence[Output] = (),
+        log: EventLog | None = None,
+        *,
+        header: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = lsl_clock,
+        silence_s: float = 5.0,
+    ) -> None:
+        self._decoder, self._ring, self._log, self._clock = decoder, ring, log, clock
+        self._outputs = list(outputs)
+        self._header = dict(header or {})
+        self._silence_s = silence_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
+        self.decisions: list[Decision] = []
+        self.error: BaseException | None = None
+
+    def start(self) -> None:
+        """Start to decide."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Decide the hops that are complete, then end; more than once is harmless."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is alive."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            # Two BLAS threads make one small eigendecomposition three times slower.
+            with threadpool_limits(1):
+                self._decide_until_stopped()
+        except InputError as error:
+            self._fail(error)
+        except Exception as error:
+            _log.exception("the online decoder failed")
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.error = error
+        if self._log is not None:
+            self._log.write("decoder_failed", reason=str(error))
+
+    def _decide_until_stopped(self) -> None:
+        silent_s, begun = 0.0, False
+        while not self._stop.is_set():
+            seen = self._ring.n_written
+            if not self._ring.wait_for(self._decoder.next_sample, _WAIT_S):
+                silent_s = 0.0 if self._ring.n_written > seen else silent_s + _WAIT_S
+                if self._ring.closed:
+                    break
+                if silent_s >= self._silence_s:
+                    raise StreamLostError(
+                        f"the stream has sent nothing for {self._silence_s:g} s: "
+                        "is the amplifier still on?"
+                    )
+                continue
+            silent_s = 0.0
+            if not begun:
+                begun = True
+                self._begin()
+            self._hand_out()
+        if begun:
+            self._hand_out()
+
+    def _begin(self) -> None:
+        first = self._ring.window(self._decoder.start_sample + 1, 1)
+        if self._log is not None and first is not None:
+            self._log.write("online_started", stamp=float(first.stamps[0]), **self._header)
+
+    def _hand_out(self) -> None:
+        jumps_before = dict(self._decoder.script.jumps)
+        for decision in self._decoder.advance():
+            for output in tuple(self._outputs):
+                try:
+                    output(decision)
+                except Exception:
+                    _log.exception("output %r failed; it is not called again", output)
+                    self._outputs.remove(output)
+            issued = replace(decision, issued_s=self._clock())
+            if self._log is not None:
+                if decision.sample in self._decoder.script.restarts:
+                    self._log.write("evidence_restarted", sample=decision.sample)
+                self._log.write("decision", **issued.as_dict())
+            self.decisions.append(issued)
+        for sample, to_sample in self._decoder.script.jumps.items():
+            if sample not in jumps_before and self._log is not None:
+                self._log.write("overrun", sample=sample, to_sample=to_sample)

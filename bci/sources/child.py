@@ -1,0 +1,161 @@
+"""A worker in a process of its own, asked over a pipe.
+
+The child is spawned (on every platform alike), leaves Ctrl-C to its parent, and ends when the
+parent does: the pipe then reports its end. One request is answered at a time, in order.
+"""
+
+import logging
+import multiprocessing
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from bci.errors import InputError, RolandicError
+
+__all__ = ["ChildProcess", "Worker"]
+
+logger = logging.getLogger(__name__)
+
+
+class Worker(Protocol):
+    """What lives in the child: its public methods are what can be asked."""
+
+    def close(self) -> Any:
+        """End; called once, also when the parent is gone."""
+
+
+def _answer(worker: Worker, method: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    try:
+        return True, getattr(worker, method)(*arguments)
+    except InputError as error:
+        return False, error
+    except Exception as error:
+        logger.exception("%s failed", method)
+        return False, RolandicError(f"{error!r}\n{traceback.format_exc()}")
+
+
+def _child_main(
+    pipe: Connection, factory: Callable[..., Worker], arguments: tuple[Any, ...]
+) -> None:
+    """Make the worker, report, then serve until told to close or until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What goes wrong travels to the parent, which says it; stderr belongs to the parent alone.
+    logging.getLogger("bci").addHandler(logging.NullHandler())
+    try:
+        worker = factory(*arguments)
+    except InputError as error:
+        pipe.send((False, error))
+        return
+    except Exception as error:
+        logger.exception("the worker could not be made")
+        pipe.send((False, RolandicError(f"{error!r}\n{traceback.format_exc()}")))
+        return
+    pipe.send((True, None))
+    method = ""
+    try:
+        while method != "close":
+            method, asked = pipe.recv()
+            pipe.send(_answer(worker, method, asked))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        logger.debug("the parent process is gone")
+        worker.close()
+
+
+class ChildProcess:
+    """The parent's side.
+
+    Parameters
+    ----------
+    name : str
+        Of the process, and in messages: ``"amplifier"``.
+    factory : callable
+        Makes the `Worker` in the child; must be importable, as must its arguments be picklable.
+    arguments : tuple
+    """
+
+    def __init__(
+        self, name: str, factory: Callable[..., Worker], arguments: tuple[Any, ...] = ()
+    ) -> None:
+        self._name = name
+        context = multiprocessing.get_context("spawn")
+        self._pipe, self._child_pipe = context.Pipe()
+        self._process = context.Process(
+            target=_child_main,
+            args=(self._child_pipe, factory, arguments),
+            name=f"rolandic {name}",
+            daemon=True,
+        )
+        self._lock = threading.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, once started."""
+        return self._process.pid
+
+    def start(self, timeout_s: float = 60.0) -> None:
+        """Start, and wait until the worker is made; raises what making it raised."""
+        self._process.start()
+        self._child_pipe.close()
+        try:
+            self._receive(timeout_s)
+        except BaseException:
+            self._process.terminate()
+            self._process.join()
+            raise
+
+    def ask(self, method: str, *arguments: Any, timeout_s: float = 30.0) -> Any:
+        """Call a method of the worker and return what it returns.
+
+        Raises
+        ------
+        RolandicError
+            What the method raised, or: the process has ended, or did not answer in time.
+        """
+        with self._lock:
+            try:
+                self._pipe.send((method, arguments))
+            except (BrokenPipeError, OSError) as error:
+                raise self.gone() from error
+            return self._receive(timeout_s)
+
+    def _receive(self, timeout_s: float) -> Any:
+        try:
+            if not self._pipe.poll(timeout_s):
+                raise RolandicError(
+                    f"the {self._name} process did not answer within {timeout_s:g} s"
+                )
+            done, answer = self._pipe.recv()
+        except (EOFError, ConnectionResetError, BrokenPipeError) as error:
+            raise self.gone() from error
+        if not done:
+            raise answer
+        return answer
+
+    def gone(self) -> RolandicError:
+        """Return the error that says that the process has ended."""
+        self._process.join(5.0)
+        return RolandicError(
+            f"the {self._name} process ended unexpectedly (exit code {self._process.exitcode})"
+        )
+
+    def close(self, timeout_s: float = 30.0) -> Any:
+        """Ask the worker to close, and wait for the process; returns what ``close`` returned."""
+        if self._process.pid is None:
+            return None  # never started
+        try:
+            return self.ask("close", timeout_s=timeout_s) if self.alive else None
+        finally:
+            self._process.join(timeout_s)
+            if self._process.is_alive():
+                logger.warning("the %s process does not end: it is terminated", self._name)
+                self._process.terminate()
+                self._process.join()
+            self._pipe.close()

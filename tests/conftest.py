@@ -1,0 +1,18 @@
+"""What every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of shared recordings; the test skips where it is absent."""
+    place = os.environ.get("ROLANDIC_TEST_DATA")
+    folder = Path(place) if place else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        if os.environ.get("ROLANDIC_REQUIRE_DATA"):
+            pytest.fail(f"shared recordings are not at {folder}, and this run must not skip them")
+        pytest.skip(f"shared recordings are not at {folder} (set ROLANDIC_TEST_DATA)")
+    return folder
