@@ -287,6 +287,7 @@ class Experiment:
     def _recorded_run(self, run: Run, path: Path) -> bool:
         """Carry a run out while a recorder of its own process writes the streams down."""
         acquisition = self._connected()
+        first_sample = acquisition.ring.n_written
         self._cancelled.clear()
         recorder = RecorderProcess(self._queries, path)
         recorder.start()
@@ -306,10 +307,20 @@ class Experiment:
                 samples={stream.name: stream.n_samples for stream in summary.streams},
                 completed=completed,
             )
-            for notice in summary.notices:
+            for notice in (*summary.notices, *self._gap_notice(acquisition, first_sample, path)):
+                self.log.write("noticed", text=notice)
                 self.events.noticed.emit(notice)
         acquisition.raise_error()
         return completed
+
+    @staticmethod
+    def _gap_notice(acquisition: Acquisition, first_sample: int, path: Path) -> list[str]:
+        """Say what is missing within a run; a pause of the stream before it is no loss."""
+        gaps = [gap for gap in acquisition.gaps if gap.began_at > first_sample]
+        if not gaps:
+            return []
+        lost_s = sum(gap.lost_s for gap in gaps)
+        return [f"{path.name}: {len(gaps)} gaps, {lost_s:.2f} s of signal are missing"]
 
     def _connected(self) -> Acquisition:
         if self.acquisition is None:

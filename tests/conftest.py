@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines are shared: how long an example takes says nothing about the code.
+settings.register_profile("rolandic", deadline=None, derandomize=True)
+settings.load_profile("rolandic")
 
 
 @pytest.fixture(scope="session")

@@ -141,15 +141,14 @@ class Acquisition:
         times, segments = self._times[:n], self._segments[:n]
         gaps = self._stream_clock.update(chunk.stamps, times, segments)
         times += chunk.clock_offset_s
-        if gaps:
-            self.gaps += gaps
-            for gap in gaps:
-                _log.warning(
-                    "%s: %.3f s of signal are missing before sample %d",
-                    self.info.name,
-                    gap.lost_s,
-                    gap.began_at,
-                )
+        for gap in gaps:
+            self.gaps += (gap,)
+            _log.info(
+                "%s: %.3f s of signal are missing before sample %d",
+                self.info.name,
+                gap.lost_s,
+                gap.began_at,
+            )
         self.ring.write(chunk.samples, times, chunk.stamps, segments, arrival_s)
         return True
 

@@ -6,9 +6,7 @@ played back is what a session does with a real amplifier.
 
 import tempfile
 import time
-import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,18 +14,15 @@ import typer
 from rich.console import Console
 
 from bci.cli import options, output
+from bci.cli.drivers import Driver, PlaybackDriver, SampleCounts, SimulatedDriver
 from bci.cli.feedback import Feedback
 from bci.cli.replay import outcome_figures
 from bci.config import EpochSettings, OnlineSettings
 from bci.errors import SettingsError
-from bci.experiment import Experiment, OnlineResult, RunContext
+from bci.experiment import Experiment, OnlineResult
 from bci.online import latency_ms
-from bci.paradigm import GrazSettings, LslTime, StreamTime, play_run, present_run
-from bci.paradigm.graz import run_length_s
 from bci.report import SessionSummary, accuracy_line, write_report
-from bci.sources.amplifier import AmplifierProcess, RecordingFile
-from bci.sources.discovery import StreamQuery
-from bci.sources.markers import MarkerOutlet
+from bci.sources.amplifier import RecordingFile
 from bci.sources.reading import open_recording
 
 __all__ = ["command"]
@@ -35,13 +30,6 @@ __all__ = ["command"]
 _DEFAULTS = EpochSettings()
 _ONLINE = OnlineSettings()
 _CALIBRATION_SPEED = 20.0
-
-_CALIBRATION = GrazSettings(
-    trials_per_class=20, fixation_s=1.0, imagery_s=4.0, pause_s=(1.0, 1.5), lead_s=3.0
-)
-_ONLINE_RUN = GrazSettings(
-    trials_per_class=6, fixation_s=0.5, cue_s=1.0, imagery_s=3.0, pause_s=(0.3, 0.6), lead_s=1.0
-)
 
 
 def command(
@@ -104,21 +92,20 @@ def command(
     output.show_warnings(
         f"{recording.path.name}: {text}" for recording in recordings for text in recording.warnings
     )
-    settings = {
-        "classes": classes,
-        "event": event,
-        "band": band,
-        "window": window,
-        "length": length,
-        "step": step,
-    }
     if recordings:
-        epochs = options.epoch_settings(
-            recordings, channels=channels or _sensorimotor_if_there(recordings), **settings
-        )
+        channels = channels or _sensorimotor_if_there(recordings)
     else:
-        wanted = classes or "left_hand,right_hand"
-        epochs = options.epoch_settings((), channels=channels, **settings | {"classes": wanted})
+        classes = classes or "left_hand,right_hand"
+    epochs = options.epoch_settings(
+        recordings,
+        classes=classes,
+        event=event,
+        band=band,
+        window=window,
+        length=length,
+        step=step,
+        channels=channels,
+    )
     folder = _new_folder(out)
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
@@ -127,13 +114,17 @@ def command(
         experiment = Experiment(folder, epochs, _ONLINE, decoder=decoder, params=params)
         stack.callback(experiment.close)
         experiment.events.noticed.connect(lambda text: output.show_warnings([text]))
-        driver: _Person | _Player
+        driver: Driver
         if recordings:
             files = [RecordingFile(path, unit, names, stream) for path in paths]
-            driver = _Player(experiment, files, speed)
+            driver = PlaybackDriver(experiment, files, speed)
         else:
-            driver = _Person(experiment, {"ability": ability, "rate_hz": rate, "seed": seed}, speed)
+            driver = SimulatedDriver(
+                experiment, {"ability": ability, "rate_hz": rate, "seed": seed}, speed
+            )
         stack.callback(driver.close)
+        # The streams are let go of before they end: else their end is reported as a loss.
+        stack.callback(experiment.close)
         with console.status("starting the amplifier in a process of its own"):
             driver.connect()
         result = _session(experiment, driver, console)
@@ -147,9 +138,13 @@ def command(
         _print(document, result)
 
 
-def _session(experiment: Experiment, driver: "_Person | _Player", console: Console) -> OnlineResult:
-    with console.status(f"calibrating, {driver.speed:g} x real time"):
-        driver.calibrate()
+def _session(experiment: Experiment, driver: Driver, console: Console) -> OnlineResult:
+    with console.status("calibrating") as status:
+
+        def said(what: str) -> None:
+            status.update(f"calibrating, {driver.speed:g} x real time: {what}")
+
+        driver.calibrate(said)
     with output.progress_bar(f"training {experiment.decoder}") as progress:
         experiment.events.training_progressed.connect(progress)
         model = experiment.train()
@@ -160,155 +155,6 @@ def _session(experiment: Experiment, driver: "_Person | _Player", console: Conso
     )
     with Feedback(console, experiment, driver.n_trials):
         return driver.decode_live()
-
-
-class _Person:
-    """Drives the experiment with a simulated person who watches the cues."""
-
-    def __init__(self, experiment: Experiment, person: dict[str, Any], speed: float) -> None:
-        self._experiment, self.speed = experiment, speed
-        classes = experiment.epochs.classes
-        self._calibration = _CALIBRATION.model_copy(
-            update={"classes": classes, "seed": person["seed"]}
-        )
-        self._online = _ONLINE_RUN.model_copy(
-            update={"classes": classes, "seed": person["seed"] + 1}
-        )
-        self.n_trials = self._online.trials_per_class * len(classes)
-        cues_id = f"rolandic-cues-{uuid.uuid4().hex[:8]}"
-        self._outlet = MarkerOutlet("Rolandic cues", cues_id)
-        self._cues = StreamQuery(source_id=cues_id)
-        self._amplifier = AmplifierProcess(
-            person=person, name="Rolandic simulated amplifier", cues=self._cues
-        )
-
-    def connect(self) -> None:
-        """Start the amplifier and acquire it."""
-        eeg_id, _ = self._amplifier.start()
-        self._experiment.connect(StreamQuery(source_id=eeg_id), self._cues)
-        _wait_until(self._amplifier.cues_connected, "the simulated person does not see the cues")
-
-    def calibrate(self) -> None:
-        """Run the protocol once, faster than real time."""
-        length_s = run_length_s(self._calibration)
-
-        def run(context: RunContext) -> bool:
-            self._amplifier.run(self.speed, backdate_s=length_s * (1 - 1 / self.speed))
-            completed = present_run(
-                self._calibration,
-                self._outlet,
-                StreamTime(context.ring),
-                context.cancelled,
-                on_step=context.on_step,
-            )
-            self._amplifier.pause()
-            return completed
-
-        self._experiment.calibrate(run)
-
-    def decode_live(self) -> OnlineResult:
-        """Run the protocol once more, in real time."""
-        self._amplifier.run(1.0)
-
-        def run(context: RunContext) -> bool:
-            completed = present_run(
-                self._online,
-                self._outlet,
-                LslTime(context.ring),
-                context.cancelled,
-                run=1,
-                on_step=context.on_step,
-            )
-            self._amplifier.pause()
-            return completed
-
-        return self._experiment.go_online(run)
-
-    def counts(self) -> "_Counts":
-        """Compare what was pushed with what was acquired and recorded."""
-        pushed = sum(report.n_samples for report in self._amplifier.pause())
-        acquired = _acquired(self._experiment, pushed)
-        expected, recorded = 0, 0
-        for summary in self._experiment.recorded:
-            eeg = summary.streams[0]
-            if eeg.first_stamp is not None and eeg.last_stamp is not None:
-                rate_hz = self._experiment.rate_hz
-                expected += round((eeg.last_stamp - eeg.first_stamp) * rate_hz) + 1
-                recorded += eeg.n_samples
-        return _Counts(pushed, acquired, expected, recorded)
-
-    def close(self) -> None:
-        """Stop the amplifier."""
-        self._amplifier.stop()
-        self._outlet.close()
-
-
-class _Player:
-    """Drives the experiment with recordings played back over LSL."""
-
-    def __init__(self, experiment: Experiment, files: list[RecordingFile], speed: float) -> None:
-        self._experiment, self.speed = experiment, speed
-        self._n_calibrations = len(files) - 1
-        self._amplifier = AmplifierProcess(recordings=files, name="Rolandic player")
-        self.n_trials: int | None = None
-
-    def connect(self) -> None:
-        """Start the player and acquire it."""
-        eeg_id, markers_id = self._amplifier.start()
-        self._experiment.connect(StreamQuery(source_id=eeg_id), StreamQuery(source_id=markers_id))
-
-    def _play(self, index: int, speed: float, context: RunContext) -> bool:
-        return play_run(self._amplifier, index, context.ring, context.cancelled, speed=speed)
-
-    def calibrate(self) -> None:
-        """Play all recordings but the last, faster than real time."""
-        for index in range(self._n_calibrations):
-            self._experiment.calibrate(lambda context, i=index: self._play(i, self.speed, context))
-
-    def decode_live(self) -> OnlineResult:
-        """Play the last recording in real time."""
-        return self._experiment.go_online(
-            lambda context: self._play(self._n_calibrations, 1.0, context)
-        )
-
-    def counts(self) -> "_Counts":
-        """Compare what was pushed with what was acquired and recorded."""
-        pushed = sum(report.n_samples for report in self._amplifier.pause())
-        recorded = sum(summary.streams[0].n_samples for summary in self._experiment.recorded)
-        return _Counts(pushed, _acquired(self._experiment, pushed), pushed, recorded)
-
-    def close(self) -> None:
-        """Stop the player."""
-        self._amplifier.stop()
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """Samples of signal: pushed by the amplifier, in the ring, due in the files, in the files."""
-
-    pushed: int
-    acquired: int
-    to_record: int
-    recorded: int
-
-    @property
-    def lost(self) -> int:
-        return max(self.pushed - self.acquired, self.to_record - self.recorded)
-
-
-def _acquired(experiment: Experiment, pushed: int) -> int:
-    if experiment.acquisition is None:
-        return 0
-    experiment.acquisition.ring.wait_for(pushed, 3.0)
-    return experiment.acquisition.ring.n_written
-
-
-def _wait_until(condition: Any, otherwise: str, timeout_s: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(otherwise)
-        time.sleep(0.05)
 
 
 def _sensorimotor_if_there(recordings: list[Any]) -> str | None:
@@ -334,7 +180,7 @@ def _new_folder(out: Path | None) -> Path:
 
 
 def _document(
-    experiment: Experiment, result: OnlineResult, counts: _Counts, elapsed_s: float
+    experiment: Experiment, result: OnlineResult, counts: SampleCounts, elapsed_s: float
 ) -> dict[str, Any]:
     figures = outcome_figures(result.trials)
     model = experiment.model

@@ -62,7 +62,7 @@ def command(
     params = options.check_decoders(names, options.parse_params(param))
 
     opened = options.open_recordings(recordings, unit=unit, labels=labels, stream=stream)
-    output.show_warnings(warning for recording in opened for warning in recording.warnings)
+    output.show_recording_warnings(opened)
     settings = options.epoch_settings(
         opened,
         classes=classes,

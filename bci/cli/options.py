@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from bci.config import EpochSettings
-from bci.decoders import make_decoder
 from bci.errors import ChannelError, SettingsError
 from bci.events import parse_classes, parse_event_map
 from bci.sources.labels import canonical_label
@@ -230,6 +229,9 @@ def check_decoders(names: Sequence[str], params: Mapping[str, Any]) -> dict[str,
     ------
     SettingsError
     """
+    # scikit-learn takes a second to import, and not every command needs it.
+    from bci.decoders import make_decoder
+
     for name in names:
         make_decoder(name, **params)
     return dict(params)

@@ -2,17 +2,19 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from bci.evaluation.crossval import Progress as ProgressCallback
-from bci.evaluation.metrics import Score
-from bci.signal.epochs import LeftOut
+if TYPE_CHECKING:  # scikit-learn takes a second to import, and not every command needs it
+    from bci.evaluation.crossval import Progress as ProgressCallback
+    from bci.evaluation.metrics import Score
+    from bci.signal.epochs import LeftOut
+    from bci.sources.recording import Recording
 
 __all__ = [
     "decimal",
@@ -20,8 +22,8 @@ __all__ = [
     "print_json",
     "progress_bar",
     "results_console",
-    "score_of",
     "show_left_out",
+    "show_recording_warnings",
     "show_warnings",
 ]
 
@@ -52,7 +54,16 @@ def show_warnings(warnings: Iterable[str]) -> None:
         console.print(Text("warning: ", style="yellow") + Text(warning), soft_wrap=True)
 
 
-def show_left_out(left_out: Sequence[LeftOut]) -> None:
+def show_recording_warnings(recordings: "Iterable[Recording]") -> None:
+    """Show on stderr what recordings warn of, under their file names."""
+    show_warnings(
+        f"{recording.path.name}: {warning}"
+        for recording in recordings
+        for warning in recording.warnings
+    )
+
+
+def show_left_out(left_out: "Sequence[LeftOut]") -> None:
     """Say on stderr which trials are not used, and why."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for item in left_out:
@@ -66,7 +77,7 @@ def show_left_out(left_out: Sequence[LeftOut]) -> None:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[ProgressCallback]:
+def progress_bar(what: str) -> "Iterator[ProgressCallback]":
     """Show a progress bar on stderr, when that is a terminal.
 
     Yields
@@ -92,23 +103,20 @@ def progress_bar(what: str) -> Iterator[ProgressCallback]:
         yield update
 
 
-def score_of(document: Mapping[str, float]) -> Score:
-    """Return the score that a card or a JSON document holds."""
-    return Score(document["mean"], document["low"], document["high"])
-
-
-def percent(score: Score) -> str:
+def percent(score: "Score") -> str:
     """Return a score and its interval for people.
 
+    >>> from bci.evaluation import Score
     >>> percent(Score(0.8, 0.66, 0.9))
     '80 % [66, 90]'
     """
     return f"{100 * score.mean:.0f} % [{100 * score.low:.0f}, {100 * score.high:.0f}]"
 
 
-def decimal(score: Score) -> str:
+def decimal(score: "Score") -> str:
     """Return a score that is no percentage, and its interval.
 
+    >>> from bci.evaluation import Score
     >>> decimal(Score(0.8, 0.66, 0.9))
     '0.80 [0.66, 0.90]'
     """

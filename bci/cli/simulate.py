@@ -102,7 +102,7 @@ def command(
         )
         if wait if wait is not None else file is not None:
             messages.print("waiting for a receiver")
-            _wait(eeg, stop)
+            _wait(eeg, server_markers, stop)
         try:
             report = server.run(source, recorded or (), stop=stop, cues=cues, duration_s=duration)
         finally:
@@ -140,10 +140,12 @@ def _source(
     return playback, recording.markers
 
 
-def _wait(eeg: EegOutlet, stop: threading.Event) -> None:
+def _wait(eeg: EegOutlet, markers_out: MarkerOutlet | None, stop: threading.Event) -> None:
     """Wait for a receiver, and for liblsl to have entered it (`bci.sources.amplifier`)."""
     while not (stop.is_set() or eeg.wait_for_consumers(0.2)):
         pass
+    if markers_out is not None and not stop.is_set():
+        markers_out.wait_for_consumers(1.0)  # who records both connects to both
     stop.wait(SETTLE_S)
 
 

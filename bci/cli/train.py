@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from bci.cli import options, output
-from bci.decoders.model import Model
+from bci.decoders import Model
 from bci.errors import ModelError
-from bci.evaluation import train_model
+from bci.evaluation import Score, train_model
 from bci.signal.epochs import LeftOut
 
 __all__ = ["command"]
@@ -47,7 +47,7 @@ def command(
     check_place(out, overwrite=overwrite)
     params = options.check_decoders((decoder,), options.parse_params(param))
     opened = options.open_recordings(recordings, unit=unit, labels=labels, stream=stream)
-    output.show_warnings(warning for recording in opened for warning in recording.warnings)
+    output.show_recording_warnings(opened)
     settings = options.epoch_settings(
         opened,
         classes=classes,
@@ -108,9 +108,9 @@ def _print_summary(out: Path, model: Model) -> None:
     if scores is None:
         console.print("Not cross-validated: how well it decodes is not known.")
         return
-    parts = [f"accuracy {output.percent(output.score_of(scores['accuracy']))}"]
+    parts = [f"accuracy {output.percent(Score(**scores['accuracy']))}"]
     if scores["roc_auc"]:
-        parts.append(f"ROC-AUC {output.decimal(output.score_of(scores['roc_auc']))}")
+        parts.append(f"ROC-AUC {output.decimal(Score(**scores['roc_auc']))}")
     console.print(
         f"Cross-validated: {', '.join(parts)}; chance at 95 %: {100 * scores['chance_95']:.0f} %.",
         soft_wrap=True,

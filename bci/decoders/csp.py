@@ -1,7 +1,6 @@
 """Common spatial patterns and linear discriminant analysis."""
 
 import numpy as np
-from pyriemann.spatialfilters import CSP
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from bci.decoders.base import F64, Decoder, Index, check_at_least, covariances
@@ -35,6 +34,9 @@ class CSPDecoder(Decoder):
         self.covariance = covariance
 
     def _fit(self, X: F64, target: Index, trials: Index) -> None:
+        # Pyriemann loads matplotlib (0.35 s), which what only decodes need not wait for.
+        from pyriemann.spatialfilters import CSP
+
         C = covariances(X, 1, 1, self.covariance)
         # Volts squared are near 1e-11, below the tolerances of the joint diagonalisation.
         C /= np.trace(C, axis1=1, axis2=2).mean() / C.shape[-1]

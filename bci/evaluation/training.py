@@ -92,7 +92,11 @@ def train_model(
         "params": dict(params or {}),
         "cv": scores,
         "recordings": [
-            {"name": recording.path.name, "sha256": recording_hash(recording.path)}
+            {
+                "name": recording.path.name,
+                # A simulated run was never a file.
+                "sha256": recording_hash(recording.path) if recording.path.is_file() else None,
+            }
             for recording in recordings
         ],
         "n_trials": dict(zip(epochs.classes, counts, strict=True)),

@@ -19,6 +19,7 @@ def play_run(
     cancelled: threading.Event,
     *,
     speed: float = 1.0,
+    backdate_s: float = 0.0,
 ) -> bool:
     """Let an amplifier play a recording to its end, and wait until all of it has arrived.
 
@@ -32,7 +33,10 @@ def play_run(
     cancelled : threading.Event
         Ends the run early.
     speed : float
-        Times real time. The stamps then end where the clock will be, not in the future.
+        Times real time.
+    backdate_s : float
+        How far before the present the stamps start: at a higher speed they run ahead of the
+        clock, and a later run in real time must not begin in the future.
 
     Returns
     -------
@@ -44,9 +48,8 @@ def play_run(
     StreamLostError
         When samples that were sent did not arrive.
     """
-    duration_s = amplifier.durations_s()[index]
     before = ring.n_written
-    amplifier.play(index, speed, backdate_s=duration_s * (1 - 1 / speed))
+    amplifier.play(index, speed, backdate_s)
     while True:
         try:
             report = amplifier.wait_played(_LOOK_S)

@@ -17,7 +17,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from pyriemann.geometry.mean import mean_riemann
 
 from bci.errors import TrialError
 
@@ -229,6 +228,9 @@ def riemannian_mean(C: F64, tolerance: float = 1e-8, max_iterations: int = 50) -
     TrialError
         When a matrix is not positive definite.
     """
+    # Pyriemann loads matplotlib (0.35 s), which what only decodes need not wait for.
+    from pyriemann.geometry.mean import mean_riemann
+
     # Covariances of volts are near 1e-11: the mean of the scaled ones, scaled back, is the same.
     scale = float(np.trace(C, axis1=1, axis2=2).mean()) / C.shape[-1]
     with warnings.catch_warnings(record=True) as caught:

@@ -50,7 +50,7 @@ class Artifacts:
     block : int
         Samples in a block.
     mains_hz : float
-        Line frequency; at or above Nyquist there is none (the amplifier's filter).
+        Line frequency; at 0, or at Nyquist and above (the amplifier's filter), there is none.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Artifacts:
         self._muscle_state = np.zeros((len(self._muscle_sos), 2, len(_MUSCLES)))
 
         self._mains_hz = mains_hz
-        self._mains_v = 1e-6 * 0.7 * whole_cap[rows] * (mains_hz < 0.5 * rate_hz)
+        self._mains_v = 1e-6 * 0.7 * whole_cap[rows] * (0.0 < mains_hz < 0.5 * rate_hz)
         self._mains_phase = cap.normal(0.0, 0.3, len(head.labels))[rows]
 
         self._drift_v = 1e-6 * offset_uv[rows]

@@ -46,7 +46,7 @@ _RISE_S = 0.5
 _RELEASE_S = 0.6
 #: Rebound: begins while the mu rhythm recovers, peaks 0.85 s after the imagery's end.
 _REBOUND_S = (0.35, 1.35)
-_REBOUND_PER_DEPTH = 0.9
+_REBOUND_PER_DEPTH = 1.3
 _BETA_PER_MU = 0.75
 #: Effort fades to this much of itself with this time constant.
 _FADE = (0.65, 6.0)

@@ -55,6 +55,15 @@ class EegOutlet:
         Label of the reference electrode, where it is known.
     cap : str
         Name of the cap.
+
+    Attributes
+    ----------
+    info : StreamInfo
+        As it is declared on the wire.
+    scale : ndarray of float64, shape (n_channels,)
+        Volts of one on the wire.
+    n_pushed : int
+    first_stamp, last_stamp : float or None
     """
 
     def __init__(
@@ -80,7 +89,7 @@ class EegOutlet:
         self.n_pushed = 0
         self.first_stamp: float | None = None
         self.last_stamp: float | None = None
-        self._scale = unit_scale(channels)
+        self.scale = unit_scale(channels)
         self._dtype = NUMPY_DTYPES[self.info.dtype]
         self._outlet: Any = pylsl.StreamOutlet(_declaration(self.info, reference, cap))
 
@@ -95,7 +104,7 @@ class EegOutlet:
         """
         if not len(stamps):
             return
-        numbers = self._numbers(volts)
+        numbers = self.to_wire(volts)
         stamps = np.ascontiguousarray(stamps, dtype=np.float64)
         # pylsl's push_chunk copies each stamp into a list of Python floats; liblsl wants a pointer
         code = self._outlet.do_push_chunk_n(
@@ -111,11 +120,11 @@ class EegOutlet:
             self.first_stamp = float(stamps[0])
         self.last_stamp = float(stamps[-1])
 
-    def _numbers(self, volts: F64) -> NDArray[np.generic]:
-        """Return what times the scale is `volts`, in the type of the wire."""
-        if volts.shape[1:] != self._scale.shape:
-            raise ValueError(f"{volts.shape} samples do not have {len(self._scale)} channels")
-        numbers = volts / self._scale
+    def to_wire(self, volts: F64) -> NDArray[np.generic]:
+        """Return the numbers that times `scale` are `volts`, in the type of the wire."""
+        if volts.shape[1:] != self.scale.shape:
+            raise ValueError(f"{volts.shape} samples do not have {len(self.scale)} channels")
+        numbers = volts / self.scale
         if self._dtype.kind == "i":
             limits = np.iinfo(self.info.dtype)
             np.clip(np.rint(numbers, out=numbers), limits.min, limits.max, out=numbers)

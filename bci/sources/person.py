@@ -97,7 +97,7 @@ def draw_person(ability: float, seed: int, session: int) -> Person:
     alpha_uv = np.array(_ALPHA_UV) * _lognormal(who, 0.25, 1) * _lognormal(who, 0.15, N_ALPHA)
     slope = float(np.clip(who.normal(1.4, 0.1), 1.1, 1.7))
 
-    cap_shift = day.normal(0.0, 0.06, 3)  # of a unit vector: some 5 mm each way
+    cap_shift = day.normal(0.0, 0.05, 3)  # of a unit vector: some 4 mm each way
     places = [_place(head, *_PLACES[region]) for region in REGIONS]
     places += [head.electrode_direction(label) for label in _ALPHA_PLACES]
     fields = []
@@ -135,7 +135,7 @@ def _background(
     fields *= _lognormal(who, 0.35, N_BACKGROUND)[:, None]
     power = np.sum(fields[:, head.index(MONTAGES["standard-64"])] ** 2, axis=0).mean()
     fields *= np.sqrt(_BACKGROUND_AT_10_HZ / power)
-    scaled: F64 = fields * _lognormal(day, 0.4, N_BACKGROUND)[:, None] * _lognormal(day, 0.15, 1)
+    scaled: F64 = fields * _lognormal(day, 0.25, N_BACKGROUND)[:, None] * _lognormal(day, 0.15, 1)
     return scaled
 
 

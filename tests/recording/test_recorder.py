@@ -14,7 +14,7 @@ import pytest
 import pyxdf
 
 from bci.errors import RecordingError, SettingsError, StreamError
-from bci.recording import Recorder, RecorderProcess
+from bci.recording import Recorder, RecorderProcess, XdfWriter
 from bci.recording import recorder as recorder_module
 from bci.sources.base import Channel, StreamInfo
 from bci.sources.clock import lsl_clock
@@ -27,7 +27,7 @@ WAIT_S = 10.0
 
 @pytest.fixture
 def source_id() -> str:
-    """An id that no other test's stream has."""
+    """Return an id that no other test's stream has."""
     return f"test-{uuid.uuid4().hex}"
 
 
@@ -39,7 +39,7 @@ def _quiet_pyxdf() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
-    """A recorder ends its threads."""
+    """Check that a recorder ends its threads."""
     yield
     left = [thread.name for thread in threading.enumerate() if thread.name.startswith("record")]
     assert not left
@@ -54,13 +54,13 @@ def load(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def eeg_outlet(source_id: str, dtype: str = "float32", n_channels: int = 4) -> EegOutlet:
-    """An amplifier at 500 Hz with units in volts' millionths."""
+    """Make an amplifier at 500 Hz in microvolts."""
     channels = tuple(Channel(f"E{k}", "microvolts") for k in range(n_channels))
     return EegOutlet(StreamInfo(f"amp {source_id}", "EEG", source_id, 500.0, channels, dtype))
 
 
 def counted(first: int, n_samples: int, n_channels: int = 4) -> np.ndarray:
-    """Samples whose channel 0 counts, in whole numbers that every format holds."""
+    """Make samples whose channel 0 counts, in whole numbers that every format holds."""
     rng = np.random.default_rng(first)
     raw = rng.integers(-100, 100, (n_samples, n_channels))
     raw[:, 0] = (first + np.arange(n_samples)) % 100
@@ -277,7 +277,7 @@ def test_a_disk_that_fails_is_said_at_once(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recorder._writer, "write_samples", full)
+    monkeypatch.setattr(XdfWriter, "write_samples", full)
     amplifier = Amplifier(outlet)
     until(lambda: recorder.status().error is not None, "the error")
     amplifier.stop()
@@ -295,14 +295,14 @@ def test_a_stalled_disk_loses_nothing(
     recorder = Recorder([StreamQuery(source_id=source_id)], tmp_path / "a.xdf", timeout_s=WAIT_S)
     recorder.start()
     stalled, go_on = threading.Event(), threading.Event()
-    flush = recorder._writer.flush
+    flush = XdfWriter.flush
 
-    def stalling(*, to_disk: bool = False) -> None:
+    def stalling(writer: XdfWriter, *, to_disk: bool = False) -> None:
         stalled.set()
         go_on.wait(WAIT_S)
-        flush(to_disk=to_disk)
+        flush(writer, to_disk=to_disk)
 
-    monkeypatch.setattr(recorder._writer, "flush", stalling)
+    monkeypatch.setattr(XdfWriter, "flush", stalling)
     assert stalled.wait(WAIT_S)
     amplifier = Amplifier(outlet, period_s=0.001)
     until(lambda: sum(map(len, amplifier.raw)) > 1500, "samples")

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bci.errors import RecordingError, SettingsError
-from bci.recording.xdf import XdfWriter
+from bci.recording.xdf import XdfWriter, _length
 from bci.sources.discovery import DTYPES
 from bci.sources.inlets import NUMPY_DTYPES
 
@@ -24,7 +24,7 @@ from bci.sources.inlets import NUMPY_DTYPES
 def stream_xml(
     dtype: str = "float32", n_channels: int = 2, rate_hz: float = 250.0, name: str = "amp"
 ) -> str:
-    """A stream's description, as liblsl gives it."""
+    """Return a stream's description, as liblsl gives it."""
     return (
         f'<?xml version="1.0"?><info><name>{escape(name)}</name><type>EEG</type>'
         f"<channel_count>{n_channels}</channel_count><nominal_srate>{rate_hz}</nominal_srate>"
@@ -47,7 +47,7 @@ stamps_of = st.floats(min_value=-1e6, max_value=1e9, allow_nan=False).filter(lam
 
 @st.composite
 def numeric_chunks(draw: st.DrawFn) -> tuple[str, int, list[tuple[np.ndarray, np.ndarray]]]:
-    """A format, a number of channels, and chunks of stamps and samples, empty ones too."""
+    """Draw a format, a number of channels, and chunks of stamps and samples, empty ones too."""
     dtype = draw(st.sampled_from(sorted(NUMPY_DTYPES)))
     n_channels = draw(st.integers(1, 5))
     lengths = draw(st.lists(st.integers(0, 300), min_size=1, max_size=6))
@@ -202,13 +202,13 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     writer = XdfWriter(tmp_path / "a.xdf")
     writer.flush()
     full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, writer._file.fileno())
+    os.dup2(full, writer._file.fileno())  # noqa: SLF001
     os.close(full)
     stream_id = writer.add_stream(stream_xml())
     writer.write_samples(stream_id, np.zeros(4), np.zeros((4, 2), np.float32))
     with pytest.raises(RecordingError, match=r"a\.xdf.*No space left"):
         writer.close()
-    assert writer._file.closed
+    assert writer._file.closed  # noqa: SLF001
 
 
 def chunk_ends(data: bytes) -> list[int]:
@@ -273,8 +273,6 @@ def test_chunks_reach_the_file_whole(tmp_path: Path) -> None:
 
 def test_lengths_take_one_four_or_eight_bytes() -> None:
     """The three widths of a length are those of the format."""
-    from bci.recording.xdf import _length  # noqa: PLC0415
-
     assert _length(0) == b"\x01\x00"
     assert _length(255) == b"\x01\xff"
     assert _length(256) == b"\x04" + struct.pack("<I", 256)

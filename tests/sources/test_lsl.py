@@ -27,14 +27,14 @@ WAIT_S = 10.0
 
 @pytest.fixture
 def source_id() -> str:
-    """An id that no other test's stream has."""
+    """Return an id that no other test's stream has."""
     return f"test-{uuid.uuid4().hex}"
 
 
 def outlet_of(
     source_id: str, dtype: str = "float32", n_channels: int = 2, rate_hz: float = 250.0
 ) -> EegOutlet:
-    """An outlet of microvolts under that id."""
+    """Make an outlet of microvolts under that id."""
     channels = tuple(Channel(f"ch{k}", "microvolts") for k in range(n_channels))
     return EegOutlet(StreamInfo(f"name {source_id}", "EEG", source_id, rate_hz, channels, dtype))
 
@@ -195,15 +195,13 @@ def test_nothing_is_allocated_for_a_chunk(source_id: str) -> None:
     bases = set()
     for k in range(1, 6):
         outlet.push(np.full((4, 2), k * 1e-6), np.arange(4) + 10.0 * k)
-        chunk = None
-        while chunk is None:
-            chunk = source.read(1.0)
-        bases.add((chunk.samples.ctypes.data, chunk.stamps.ctypes.data))
-        assert chunk.samples[0, 0] == 1e-6 * k
-        with pytest.raises(ValueError, match="read-only"):
-            chunk.samples[0, 0] = 0.0
-        while (rest := source.read(0.0)) is not None:  # the chunk may have come in parts
-            assert rest.samples[0, 0] == 1e-6 * k
+        while source.first_sample < 4 * k:  # a chunk may come in parts
+            chunk = source.read(WAIT_S)
+            assert chunk is not None
+            bases.add((chunk.samples.ctypes.data, chunk.stamps.ctypes.data))
+            assert (chunk.samples == 1e-6 * k).all()
+            with pytest.raises(ValueError, match="read-only"):
+                chunk.samples[0, 0] = 0.0
     assert len(bases) == 1
     source.close()
     outlet.close()
@@ -231,8 +229,7 @@ def test_lost_stream_is_said_after_its_last_sample(source_id: str) -> None:
     assert len(read_all(source, 5)[1]) == 5
     outlet.close()
     with pytest.raises(StreamLostError, match=f"{source_id}.*after 5 samples"):
-        while True:
-            source.read(0.2)
+        read_all(source, 1)
     source.close()
     source.close()
 
@@ -286,6 +283,19 @@ def test_markers_keep_label_and_stamp(source_id: str) -> None:
     assert inlet.pull() == []
     inlet.close()
     outlet.close()
+
+
+def test_markers_of_any_bytes(source_id: str) -> None:
+    """A label that is no UTF-8 (nothing in LSL makes it so) is read as well as it can be."""
+    configure_lsl()
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo("m", "Markers", 1, 0.0, "string", source_id))
+    inlet = MarkerInlet(StreamQuery(source_id=source_id), WAIT_S)
+    outlet.push_sample([b"d\xe9but"], 1.0)
+    outlet.push_sample(["  "], 2.0)
+    outlet.push_sample(["fin é"], 3.0)
+    assert [marker.label for marker in pulled(inlet, 2)] == ["d\ufffdbut", "fin é"]
+    inlet.close()
+    del outlet
 
 
 def test_last_marker_before_the_end_arrives(source_id: str) -> None:

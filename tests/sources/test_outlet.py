@@ -28,7 +28,7 @@ WAIT_S = 10.0
 
 @pytest.fixture
 def source_id() -> str:
-    """An id that no other test's stream has."""
+    """Return an id that no other test's stream has."""
     return f"test-{uuid.uuid4().hex}"
 
 
@@ -41,7 +41,7 @@ def eeg_info(source_id: str, dtype: str = "float32", unit: str = "microvolts") -
 def counted_recording(
     source_id: str, n_samples: int = 200, stamps: np.ndarray | None = None, **changes: object
 ) -> Recording:
-    """A recording whose channel 0 counts microvolts and channel 1 is noise, in float32."""
+    """Make a recording whose channel 0 counts microvolts and channel 1 is noise, in float32."""
     rng = np.random.default_rng(1)
     raw = np.column_stack([np.arange(n_samples), rng.standard_normal(n_samples)])
     recording = Recording(
@@ -65,6 +65,7 @@ class Sent:
         self.order: list[tuple[str, float]] = []
 
     def push(self, volts: np.ndarray, stamps: np.ndarray) -> None:
+        """Keep samples."""
         self.volts.append(volts.copy())
         self.stamps.append(stamps.copy())
         self.last_stamp = float(stamps[-1])
@@ -79,6 +80,7 @@ class SentMarkers:
         self.markers: list[Marker] = []
 
     def push(self, label: str, time_s: float) -> None:
+        """Keep a marker."""
         self.markers.append(Marker(time_s, label))
         self._sent.order.append((label, time_s))
 
@@ -92,11 +94,13 @@ class FakeTime(threading.Event):
         self.waits: list[float] = []
 
     def wait(self, timeout: float | None = None) -> bool:
+        """Let the time pass at once."""
         self.waits.append(timeout or 0.0)
         self.now_s += timeout or 0.0
         return self.is_set()
 
     def clock(self) -> float:
+        """Return the time."""
         return self.now_s
 
 
@@ -110,8 +114,8 @@ def test_float32_comes_back_exactly(values: list[float], unit: str) -> None:
     outlet = _numbers_only("float32", unit)
     raw = np.array(values[: len(values) // 2 * 2], dtype=np.float32).reshape(-1, 2)
     raw = np.where(np.abs(raw) < 1e-30, np.float32(0.0), raw)  # subnormals lose bits in volts
-    volts = raw.astype(np.float64) * outlet._scale
-    np.testing.assert_array_equal(outlet._numbers(volts), raw)
+    volts = raw.astype(np.float64) * outlet.scale
+    np.testing.assert_array_equal(outlet.to_wire(volts), raw)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
@@ -122,25 +126,25 @@ def test_integers_come_back_exactly(dtype: str) -> None:
     rng = np.random.default_rng(2)
     raw = rng.integers(limits.min, limits.max, (4000, 2), endpoint=True).astype(dtype)
     raw[0] = limits.min, limits.max
-    volts = raw.astype(np.float64) * outlet._scale
-    np.testing.assert_array_equal(outlet._numbers(volts), raw)
-    beyond = np.array([[2.0 * limits.max, 2.0 * limits.min]]) * outlet._scale
-    np.testing.assert_array_equal(outlet._numbers(beyond), [[limits.max, limits.min]])
+    volts = raw.astype(np.float64) * outlet.scale
+    np.testing.assert_array_equal(outlet.to_wire(volts), raw)
+    beyond = np.array([[2.0 * limits.max, 2.0 * limits.min]]) * outlet.scale
+    np.testing.assert_array_equal(outlet.to_wire(beyond), [[limits.max, limits.min]])
 
 
 @pytest.mark.parametrize("unit", ["V", "mV", "uV", "nV"])
 def test_doubles_give_the_same_volts(unit: str) -> None:
     """Doubles leave as numbers whose volts are, to the last bit, those that went in."""
     outlet = _numbers_only("double64", unit)
-    volts = np.random.default_rng(4).standard_normal((50_000, 2)) * 40 * outlet._scale
-    np.testing.assert_array_equal(outlet._numbers(volts) * outlet._scale, volts)
+    volts = np.random.default_rng(4).standard_normal((50_000, 2)) * 40 * outlet.scale
+    np.testing.assert_array_equal(outlet.to_wire(volts) * outlet.scale, volts)
 
 
 _OUTLETS: dict[tuple[str, str], EegOutlet] = {}
 
 
 def _numbers_only(dtype: str, unit: str) -> EegOutlet:
-    """An outlet for its arithmetic, off the network."""
+    """Return an outlet for its arithmetic, off the network."""
     if (dtype, unit) not in _OUTLETS:
         outlet = EegOutlet(eeg_info(f"test-{uuid.uuid4().hex}", dtype, unit))
         outlet.close()
@@ -360,6 +364,7 @@ class Person:
         self.cues: list[tuple[str, float]] = []
 
     def cue(self, label: str, time_s: float) -> None:
+        """Keep a cue."""
         self.cues.append((label, time_s))
 
 

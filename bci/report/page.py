@@ -1,0 +1,78 @@
+"""The report's page, made with `mne.Report`."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import mne
+
+from bci.report import figures
+from bci.report.session import SessionSummary
+from bci.report.tables import parameters_html, summary_html, trials_html
+from bci.signal.epochs import cut_epochs
+
+__all__ = ["write_report"]
+
+_STYLE: dict[Any, Any] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "figure.dpi": 110,
+}
+
+
+def write_report(path: Path, session: SessionSummary) -> None:
+    """Write the report of a session.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.html`` file; replaced if it is there.
+    session : SessionSummary
+    """
+    epochs = cut_epochs(session.calibrations, session.model.epochs)
+    colours = figures.class_colours(session.model.classes)
+    filtered = "{:g} to {:g} Hz, causal, reference as recorded".format(
+        *session.model.epochs.band_hz
+    )
+    with mpl.rc_context(_STYLE), mne.utils.use_log_level("ERROR"):
+        report = mne.Report(title=session.title, verbose="ERROR")
+        report.add_html(summary_html(session), "Summary")
+        for title, caption, figure in (
+            (
+                "Spectra by class",
+                "Calibration trials, the part of the trial that is decoded; Welch, reference as "
+                "recorded; mean and 95 % interval over trials.",
+                figures.spectra(session.calibrations, epochs, colours),
+            ),
+            (
+                "Activation patterns",
+                f"{filtered}. Change in log power of each channel that goes with the decoder's "
+                "evidence for a class (Haufe et al. 2014); for CSP, the decoder's own patterns.",
+                figures.topographies(session.model, epochs),
+            ),
+            (
+                "Confusion matrix",
+                "Online trials: what was cued, and what was decoded at the end of the trial.",
+                figures.confusion(session.trials, session.model.classes),
+            ),
+            (
+                "Decisions over time",
+                f"{filtered}. Smoothed probability of each class ({session.online.smoothing}); "
+                "shaded: the cued class, from the cue to the end of its window; the dashed line is "
+                "the threshold.",
+                figures.decisions_over_time(session, colours),
+            ),
+            (
+                "Latency",
+                "From the time stamp of a window's newest sample to the decision handed out.",
+                figures.latencies(session.decisions),
+            ),
+        ):
+            if figure is not None:
+                report.add_figure(figure, title, caption=caption, image_format="png")
+        report.add_html(trials_html(session), "Trials")
+        report.add_html(parameters_html(session), "Parameters and versions")
+        report.save(path, open_browser=False, overwrite=True, verbose="ERROR")
+    path.chmod(0o600)

@@ -1,0 +1,38 @@
+"""What a report is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bci.config import OnlineSettings
+from bci.decoders import Model
+from bci.online import Decision, TrialOutcome
+from bci.sources.recording import Recording
+
+__all__ = ["SessionSummary"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """What a report is made of.
+
+    Attributes
+    ----------
+    title : str
+    model : Model
+    calibrations : sequence of Recording
+        What the model was trained on.
+    trials : sequence of TrialOutcome
+        Of the online run.
+    decisions : sequence of Decision
+    online : OnlineSettings
+    notes : sequence of (name, value)
+        What else the first page should say.
+    """
+
+    title: str
+    model: Model
+    calibrations: Sequence[Recording]
+    trials: Sequence[TrialOutcome]
+    decisions: Sequence[Decision]
+    online: OnlineSettings
+    notes: Sequence[tuple[str, str]] = ()

@@ -1,0 +1,140 @@
+"""The report's words and tables."""
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bci import __version__
+from bci.decoders import platform_card
+from bci.evaluation.chance import chance_level
+from bci.evaluation.metrics import wilson_interval
+from bci.online import TrialOutcome, latency_ms
+from bci.report.figures import words
+from bci.report.session import SessionSummary
+
+__all__ = ["accuracy_line", "parameters_html", "summary_html", "trials_html"]
+
+
+def accuracy_line(trials: Sequence[TrialOutcome]) -> str:
+    """Say the accuracy of cued trials with its interval and what chance reaches."""
+    decoded = [trial for trial in trials if trial.decoded is not None]
+    if not decoded:
+        return "no trial could be decoded"
+    n, k = len(decoded), sum(trial.correct for trial in decoded)
+    low, high = wilson_interval(k, n)
+    counts = [sum(t.cue == cue for t in decoded) for cue in {t.cue for t in decoded}]
+    chance = chance_level(counts)
+    verdict = "above chance" if k / n >= chance else "not above chance"
+    return (
+        f"{100 * k / n:.0f} % of {n} trials, 95 % interval {100 * low:.0f} to {100 * high:.0f} %; "
+        f"chance alone reaches {100 * min(chance, 1):.0f} % in one session of twenty: {verdict}"
+    )
+
+
+def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    cells = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    return (
+        '<table class="table table-sm" style="width:auto">'
+        + (f"<thead><tr>{top}</tr></thead>" if head else "")
+        + f"<tbody>{cells}</tbody></table>"
+    )
+
+
+def summary_html(session: SessionSummary) -> str:
+    """Return what a person wants to know first."""
+    late = latency_ms(session.decisions)
+    not_decoded = [d for d in session.decisions if d.probabilities is None]
+    rows = [("Accuracy online", accuracy_line(session.trials))]
+    cv = session.model.card.get("cv")
+    if cv:
+        rows.append(("Cross-validation", _cv_line(cv)))
+    if late["n"] and late["median"] is not None and np.isfinite(late["median"]):
+        rows.append(
+            (
+                "Sample to decision",
+                f"median {late['median']:.1f} ms, p99 {late['p99']:.1f} ms, worst "
+                f"{late['max']:.1f} ms over {late['n']} decisions",
+            )
+        )
+    rows.append(("Windows not decoded", f"{len(not_decoded)} of {len(session.decisions)}"))
+    rows += list(session.notes)
+    return (
+        _table(rows)
+        + "<p>Rolandic is research software and no medical device. Accuracy holds for the person, "
+        "the day and the task in which it was measured.</p>"
+    )
+
+
+def _cv_line(cv: dict[str, Any]) -> str:
+    accuracy = cv["accuracy"]
+    line = (
+        f"accuracy {100 * accuracy['mean']:.0f} % "
+        f"({100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f} %)"
+    )
+    if cv.get("roc_auc"):
+        auc = cv["roc_auc"]
+        line += f", ROC-AUC {auc['mean']:.2f} ({auc['low']:.2f} to {auc['high']:.2f})"
+    return (
+        f"{line}, {cv['n_trials']} calibration trials; chance reaches {100 * cv['chance_95']:.0f} %"
+    )
+
+
+def trials_html(session: SessionSummary) -> str:
+    """Return each online trial and what was decoded in it."""
+    return _table(
+        [
+            (
+                str(number),
+                words(trial.cue),
+                words(trial.decoded or "undecided"),
+                "✓" if trial.correct else "✗",
+                ", ".join(f"{p:.2f}" for p in trial.probabilities or ()),
+                str(trial.n_windows),
+                f"{trial.n_without} {', '.join(trial.reasons)}" if trial.n_without else "",
+            )
+            for number, trial in enumerate(session.trials, start=1)
+        ],
+        (
+            "trial",
+            "cued",
+            "decoded",
+            "",
+            "probability of " + ", ".join(words(c) for c in session.model.classes),
+            "windows",
+            "not decoded",
+        ),
+    )
+
+
+def parameters_html(session: SessionSummary) -> str:
+    """Return everything by which the session could be repeated."""
+    model = session.model
+    rows = [
+        ("decoder", model.decoder),
+        ("parameters", ", ".join(f"{k}={v}" for k, v in model.card.get("params", {}).items())),
+        ("classes", ", ".join(map(words, model.classes))),
+        ("channels", ", ".join(model.channels)),
+        ("sampling rate", f"{model.rate_hz:g} Hz"),
+        *(
+            (name, str(value))
+            for name, value in model.epochs.model_dump().items()
+            if name not in ("classes", "channels")
+        ),
+        *((f"online: {name}", str(value)) for name, value in session.online.model_dump().items()),
+        *(
+            ("trained on", f"{item['name']} (SHA-256 {(item['sha256'] or 'none')[:16]}…)")
+            for item in model.card.get("recordings", ())
+        ),
+        *(
+            ("left out", f"{item['recording']} at {item['onset_s']:.1f} s: {item['reason']}")
+            for item in model.card.get("left_out", ())
+        ),
+        ("rolandic", __version__),
+        *((name, str(value)) for name, value in platform_card().items()),
+    ]
+    return _table(rows)

@@ -1,0 +1,311 @@
+"""``bci record`` and ``bci streams``, through the real command line."""
+
+import json
+import logging
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyxdf
+
+from bci.recording import XdfWriter
+from bci.sources.base import Channel, StreamInfo
+from bci.sources.markers import MarkerOutlet
+from bci.sources.outlet import EegOutlet
+
+WAIT_S = 30.0
+COMMAND = [sys.executable, "-c", "from bci.cli import main; main()"]
+
+
+@pytest.fixture
+def source_id() -> str:
+    """Return an id that no other test's stream has."""
+    return f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture(autouse=True)
+def _quiet_pyxdf() -> None:
+    """Pyxdf logs every file that it opens."""
+    logging.getLogger("pyxdf").setLevel(logging.CRITICAL)
+
+
+@pytest.fixture
+def outlet(source_id: str) -> Iterator[EegOutlet]:
+    """Put an amplifier up that a test feeds."""
+    channels = (Channel("C3", "microvolts"), Channel("C4", "microvolts"))
+    outlet = EegOutlet(StreamInfo(f"amp {source_id}", "EEG", source_id, 100.0, channels))
+    yield outlet
+    outlet.close()
+
+
+def load(path: Path) -> dict[str, dict[str, Any]]:
+    """Streams by source id, as recorded."""
+    streams, _ = pyxdf.load_xdf(str(path), synchronize_clocks=False, dejitter_timestamps=False)
+    return {stream["info"]["source_id"][0]: stream for stream in streams}
+
+
+class Running:
+    """A command that runs; its standard error is read as it comes."""
+
+    def __init__(self, *arguments: str) -> None:
+        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            creationflags=flags,
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._seen: list[str] = []
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        for line in self.process.stderr:
+            self._lines.put(line)
+
+    def wait_for(self, text: str) -> None:
+        """Wait until a line of standard error holds the text."""
+        deadline = time.monotonic() + WAIT_S
+        while not any(text in line for line in self._seen):
+            try:
+                self._seen.append(self._lines.get(timeout=deadline - time.monotonic()))
+            except (queue.Empty, ValueError):
+                self.process.kill()
+                pytest.fail(f"{text!r} did not come: {self._seen}")
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Send a signal."""
+        self.process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", number))
+
+    def finish(self) -> tuple[int, str, str]:
+        """Wait for the end; return code, standard output, standard error."""
+        try:
+            code = self.process.wait(WAIT_S)
+        finally:
+            self.process.kill()
+            self._thread.join()
+        while not self._lines.empty():
+            self._seen.append(self._lines.get())
+        out = self.process.stdout.read()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code, out, "".join(self._seen)
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stops_in_order_on_a_signal(
+    tmp_path: Path, outlet: EegOutlet, source_id: str, number: int
+) -> None:
+    """INT and TERM end the recording with code 0, footers written, the last sample included."""
+    markers_out = MarkerOutlet(f"markers {source_id}", f"{source_id}-markers")
+    path = tmp_path / "a.xdf"
+    running = Running(
+        *("record", "--name", f"amp {source_id}", "--name", f"markers {source_id}"),
+        *("--out", str(path), "--json"),
+    )
+    running.wait_for("Ctrl-C stops")
+    raw = np.column_stack([np.arange(300), np.zeros(300)])
+    stamps = 100.0 + np.arange(300) / 100
+    outlet.push(raw * 1e-6, stamps)
+    markers_out.push("left_hand", 101.0)
+    running.interrupt(number)
+    code, out, err = running.finish()
+    assert code == 0, err
+    document = json.loads(out)
+    assert {s["source_id"]: s["n_samples"] for s in document["streams"]} == {
+        source_id: 300,
+        f"{source_id}-markers": 1,
+    }
+    streams = load(path)
+    np.testing.assert_array_equal(streams[source_id]["time_series"], raw)
+    np.testing.assert_array_equal(streams[source_id]["time_stamps"], stamps)
+    assert streams[f"{source_id}-markers"]["time_series"] == [["left_hand"]]
+    assert all("footer" in stream for stream in streams.values())
+    markers_out.close()
+
+
+def test_duration_ends_it(tmp_path: Path, outlet: EegOutlet, source_id: str) -> None:
+    """With a duration it ends by itself and shows a table on standard output."""
+    path = tmp_path / "a.xdf"
+    code, out, err = run(
+        *("record", "--source-id", source_id, "--out", str(path), "--duration", "0.3")
+    )
+    assert code == 0, err
+    assert "amp" in out
+    assert len(load(path)[source_id]["time_stamps"]) == 0
+
+
+def test_a_lost_stream_ends_it_with_code_2(
+    tmp_path: Path, outlet: EegOutlet, source_id: str
+) -> None:
+    """When its only stream closes the file is closed in order; one line names the stream."""
+    path = tmp_path / "a.xdf"
+    running = Running("record", "--source-id", source_id, "--out", str(path), "--json")
+    running.wait_for("Ctrl-C stops")
+    outlet.push(np.zeros((50, 2)), np.arange(1.0, 51.0))
+    time_limit = time.monotonic() + WAIT_S
+    while path.stat().st_size < 1500 and time.monotonic() < time_limit:
+        threading.Event().wait(0.01)
+    outlet.close()
+    code, out, err = running.finish()
+    assert code == 2
+    lines = [line for line in err.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1
+    assert source_id in lines[0]
+    assert "50 samples" in lines[0]
+    assert "Traceback" not in err
+    assert json.loads(out)["streams"][0]["lost"] is True
+    stream = load(path)[source_id]
+    assert len(stream["time_stamps"]) == 50
+    assert stream["footer"]["info"]["sample_count"] == ["50"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--name", "nobody is called so", "--timeout", "0.3"], "no LSL stream with name"),
+        ([], "name a stream"),
+        (["--predicate", "name=='", "--timeout", "0.3"], "XPath"),
+    ],
+)
+def test_bad_input_makes_no_file(
+    tmp_path: Path, outlet: EegOutlet, arguments: list[str], words: str
+) -> None:
+    """A stream that is not there, none named, a predicate that is none: code 2, no file."""
+    code, out, err = run("record", *arguments, "--out", str(tmp_path / "a.xdf"))
+    assert code == 2
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("error:")
+    assert words in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_stays(tmp_path: Path, outlet: EegOutlet, source_id: str) -> None:
+    """A recording is never overwritten."""
+    path = tmp_path / "a.xdf"
+    path.write_bytes(b"precious")
+    code, _, err = run("record", "--source-id", source_id, "--out", str(path))
+    assert code == 2
+    assert "a.xdf exists" in err
+    assert path.read_bytes() == b"precious"
+
+
+def test_streams_lists_what_is_there(outlet: EegOutlet, source_id: str) -> None:
+    """The list holds the stream with all that is known of it, as JSON and as a table."""
+    code, out, _ = run("streams", "--json")
+    assert code == 0
+    mine = [s for s in json.loads(out)["streams"] if s["source_id"] == source_id]
+    assert len(mine) == 1
+    assert (mine[0]["type"], mine[0]["rate_hz"], mine[0]["n_channels"]) == ("EEG", 100.0, 2)
+    code, out, _ = run("streams")
+    assert code == 0
+    assert "EEG" in out
+
+
+@pytest.mark.parametrize("command", ["record", "streams", "simulate"])
+def test_help_has_an_example(command: str) -> None:
+    """The help of each command shows how it is used."""
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert re.search(rf"Example:\s+bci\s+{command}", out)
+
+
+def write_recording(path: Path, n_samples: int) -> np.ndarray:
+    """Write an XDF of two channels that count, with two markers; return its numbers."""
+    raw = np.random.default_rng(6).standard_normal((n_samples, 2)).astype(np.float32) * 20
+    described = "".join(
+        f"<channel><label>{label}</label><unit>microvolts</unit><type>EEG</type></channel>"
+        for label in ("C3", "C4")
+    )
+    common = "<source_id>{}</source_id><channel_count>{}</channel_count>"
+    with XdfWriter(path) as writer:
+        eeg = writer.add_stream(
+            f"<info><name>day</name><type>EEG</type>{common.format('e', 2)}"
+            "<nominal_srate>200</nominal_srate><channel_format>float32</channel_format>"
+            f"<desc><channels>{described}</channels></desc></info>"
+        )
+        events = writer.add_stream(
+            f"<info><name>events</name><type>Markers</type>{common.format('m', 1)}"
+            "<nominal_srate>0</nominal_srate><channel_format>string</channel_format></info>"
+        )
+        writer.write_samples(eeg, 500.0 + np.arange(n_samples) / 200, raw)
+        writer.write_strings(events, [500.5, 501.0], [["T1"], ["T2"]])
+    return raw
+
+
+def test_a_recording_goes_out_and_comes_back(tmp_path: Path, source_id: str) -> None:
+    """`simulate --file` to `record`: every sample and marker comes back, with its own spacing."""
+    raw = write_recording(tmp_path / "day.xdf", 400)
+    player = Running(
+        *("simulate", "--file", str(tmp_path / "day.xdf"), "--speed", "4", "--json"),
+        *("--source-id", source_id),
+    )
+    player.wait_for("waiting")
+    recorder = Running(
+        *("record", "--predicate", f"starts-with(source_id,'{source_id}')"),
+        *("--out", str(tmp_path / "copy.xdf")),
+    )
+    code, out, err = player.finish()
+    assert code == 0, err
+    document = json.loads(out)
+    assert (document["n_samples"], document["n_markers"], document["ended"]) == (400, 2, True)
+    code, _, err = recorder.finish()  # its streams end
+    assert code == 2, err
+    streams = load(tmp_path / "copy.xdf")
+    eeg, events = streams[source_id], streams[f"{source_id}-markers"]
+    np.testing.assert_array_equal(eeg["time_series"], raw)
+    stamps = eeg["time_stamps"]
+    np.testing.assert_allclose(stamps - stamps[0], np.arange(400) / 200, rtol=0, atol=1e-6)
+    assert events["time_series"] == [["T1"], ["T2"]]
+    np.testing.assert_allclose(events["time_stamps"] - stamps[0], [0.5, 1.0], atol=1e-6)
+
+
+def test_a_person_streams_for_a_duration(source_id: str) -> None:
+    """`simulate` without a file sends exactly the signal that was asked for."""
+    code, out, err = run(
+        *("simulate", "--montage", "C3,Cz,C4", "--rate", "200", "--duration", "0.5"),
+        *("--source-id", source_id, "--json"),
+    )
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["n_samples"] == 100
+    assert document["last_stamp"] - document["first_stamp"] == pytest.approx(99 / 200)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--file", "missing.edf"], "missing.edf"),
+        (["--ability", "2"], "ability 2"),
+        (["--speed", "0"], "speed 0"),
+        (["--montage", "C3,Xx"], "Xx"),
+    ],
+)
+def test_simulate_says_what_is_wrong(arguments: list[str], words: str) -> None:
+    """Bad input of `simulate` is one line and code 2."""
+    code, out, err = run("simulate", *arguments, "--duration", "0.1")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("error:")
+    assert words in line
