@@ -8,6 +8,7 @@ sample pushed between the two is not sent to it. So the first push after a comma
 `SETTLE_S`, several hundred times what the entry was seen to take.
 """
 
+import logging
 import threading
 import time
 import uuid
@@ -28,6 +29,8 @@ from bci.sources.serve import CueListener, Server, ServeReport, VirtualClock
 from bci.sources.simulate import SimulatedSource
 
 __all__ = ["SETTLE_S", "AmplifierProcess", "RecordingFile", "same_streams"]
+
+logger = logging.getLogger(__name__)
 
 #: Between a command and the first sample (s).
 SETTLE_S = 0.1
@@ -169,9 +172,10 @@ class _Amplifier:
                 cues=self._cues if recording is None else None,
                 start_s=start_s,
             )
-        except BaseException as error:
+        except Exception as error:
+            logger.exception("the amplifier stopped")
             self._failure = error  # raised by the next `reports`
-            raise
+            return
         self._reports.append(report)
 
     def set_speed(self, speed: float) -> VirtualClock:

@@ -39,9 +39,7 @@ def test_the_json_document_holds_every_score(bci: Callable[..., Any], runs: list
         assert result["accuracy"]["mean"] > 0.8
         assert "p_value" not in result
     assert document["classes"] == ["left_hand", "right_hand"]
-    assert document["channels"] == ["FC3", "C3", "Cz", "C4", "CP3", "FC4"] or set(
-        document["channels"]
-    ) == {"FC3", "FC4", "C3", "Cz", "C4", "CP3"}
+    assert set(document["channels"]) == {"FC3", "FC4", "C3", "Cz", "C4", "CP3"}
     assert document["settings"]["length_s"] == 2.0
     assert document["left_out"] == []
 
@@ -53,7 +51,7 @@ def test_the_table_says_when_a_score_is_not_above_chance(
     outcome = bci_here("evaluate", runs[2], *EVENTS, "--decoder", "mdm", "--permutations", "9")
     assert outcome.code == 0, outcome.err
     assert "mdm: not above chance." in outcome.out
-    assert "Chance reaches an accuracy of 81 %" in outcome.out
+    assert "Chance reaches an accuracy of 75 %" in outcome.out
     assert outcome.errors == []
     good = bci_here("evaluate", runs[0], *EVENTS, "--decoder", "mdm")
     assert "not above chance" not in good.out

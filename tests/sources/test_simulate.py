@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
+from threadpoolctl import threadpool_limits
 
 from bci.errors import ChannelError, SettingsError
 from bci.events import CLASSES, Marker
@@ -30,6 +32,13 @@ HANDS = ("left_hand", "right_hand")
 FEW = ("C3", "Cz", "C4")
 N_SEEDS = 5
 N_TRIALS = 60
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """Pin BLAS to one thread: small matrices are slower on two."""
+    with threadpool_limits(1):
+        yield
 
 
 def protocol(
