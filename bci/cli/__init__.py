@@ -7,8 +7,10 @@ output, everything else to standard error.
 import importlib
 import logging
 import logging.handlers
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import typer
@@ -31,6 +33,9 @@ COMMANDS = {
     "streams": "bci.cli.streams",
 }
 
+# What a wrong option raises: typer keeps this base to itself and exports the leaf.
+_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+
 
 def main() -> None:
     """Run the command line and exit."""
@@ -39,14 +44,25 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     log_file = _set_up_logging()
+    arguments = sys.argv[1:] or ["--help"]
     try:
-        _app(sys.argv[1:2])()
+        code = _app(arguments[0])(args=arguments, standalone_mode=False)
+    except _USAGE_ERROR as error:
+        _say(f"error: {_one_line(error.format_message())} (--help shows how)")
+        raise SystemExit(2) from None
+    except typer.Abort:
+        _say("stopped")
+        raise SystemExit(130) from None
     except InputError as error:
-        _say(f"error: {' '.join(str(error).split())}")
+        _say(f"error: {_one_line(str(error))}")
         raise SystemExit(2) from None
     except RolandicError as error:
-        _say(f"error: {' '.join(str(error).split())}")
+        _say(f"error: {_one_line(str(error))}")
         raise SystemExit(1) from None
+    except BrokenPipeError:
+        # Whoever read our output has had enough (`bci ... | head`): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
     except Exception:
         _log.critical("a fault of Rolandic", exc_info=True)
         _say(
@@ -54,9 +70,10 @@ def main() -> None:
             + (f"; the details are in {log_file}" if log_file else "")
         )
         raise SystemExit(1) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _app(first_argument: list[str]) -> typer.Typer:
+def _app(first_argument: str) -> typer.Typer:
     """Build the application; a command given by name is the only one that is imported."""
     app = typer.Typer(
         name="bci",
@@ -75,10 +92,14 @@ def _app(first_argument: list[str]) -> typer.Typer:
             sys.stdout.write(f"rolandic {__version__}\n")
             raise typer.Exit
 
-    wanted = [name for name in COMMANDS if [name] == first_argument] or list(COMMANDS)
+    wanted = [name for name in COMMANDS if name == first_argument] or list(COMMANDS)
     for name in wanted:
         app.command(name)(importlib.import_module(COMMANDS[name]).command)
     return app
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _say(text: str) -> None:
@@ -89,7 +110,7 @@ class _OneLine(logging.Formatter):
     """A record as one line; its traceback goes to the log file only."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {' '.join(record.getMessage().split())}"
+        return f"{record.levelname.lower()}: {_one_line(record.getMessage())}"
 
 
 def _set_up_logging() -> Path | None:

@@ -211,7 +211,7 @@ CASES = [
             ("a pickle", "trap", "trap.bci"),
         )
     ),
-    # Streams: see tests/cli/test_streams.py and tests/reliability for what needs a network.
+    # Replay, record and streams go here: a model that does not fit, no stream, a stream that stops.
 ]
 
 
