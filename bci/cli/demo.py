@@ -5,16 +5,25 @@ played back is what a session does with a real amplifier.
 """
 
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 
+from bci.acquisition import timeline
 from bci.cli import options, output
-from bci.cli.drivers import Driver, PlaybackDriver, SampleCounts, SimulatedDriver
+from bci.cli.drivers import (
+    SIMULATED_WINDOW_S,
+    Driver,
+    PlaybackDriver,
+    SampleCounts,
+    SimulatedDriver,
+)
 from bci.cli.feedback import Feedback
 from bci.cli.replay import outcome_figures
 from bci.config import EpochSettings, OnlineSettings
@@ -22,6 +31,7 @@ from bci.errors import SettingsError
 from bci.experiment import Experiment, OnlineResult
 from bci.online import latency_ms
 from bci.report import SessionSummary, accuracy_line, write_report
+from bci.riemann import augmented_covariances
 from bci.sources.amplifier import RecordingFile
 from bci.sources.reading import open_recording
 
@@ -51,7 +61,7 @@ def command(
     decoder: Annotated[str, typer.Option(metavar="NAME", help="Decoder.")] = "acm-svm",
     ability: Annotated[
         float, typer.Option(metavar="0..1", help="Of the simulated person: 0 chance, 1 easy.")
-    ] = 0.9,
+    ] = 1.0,
     rate: Annotated[float, typer.Option(metavar="HZ", help="Of the simulated amplifier.")] = 250.0,
     speed: Annotated[
         float, typer.Option(metavar="N", help="Calibration, times real time.")
@@ -59,7 +69,14 @@ def command(
     classes: options.ClassesOption = None,
     event: options.EventOption = None,
     band: options.BandOption = _DEFAULTS.band_hz,
-    window: options.WindowOption = (0.5, 3.0),
+    window: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="START STOP",
+            help="Span of the trial that is used, after the cue (s); default: 0.5 3.0 for the "
+            "simulated person, 0.5 3.5 for recordings.",
+        ),
+    ] = None,
     length: options.LengthOption = None,
     step: options.StepOption = None,
     channels: options.ChannelsOption = None,
@@ -101,7 +118,7 @@ def command(
         classes=classes,
         event=event,
         band=band,
-        window=window,
+        window=window or (_DEFAULTS.window_s if recordings else SIMULATED_WINDOW_S),
         length=length,
         step=step,
         channels=channels,
@@ -126,7 +143,10 @@ def command(
         # The streams are let go of before they end: else their end is reported as a loss.
         stack.callback(experiment.close)
         with console.status("starting the amplifier in a process of its own"):
+            compiling = threading.Thread(target=_compile_ahead, name="compile ahead")
+            compiling.start()
             driver.connect()
+            compiling.join()
         result = _session(experiment, driver, console)
         counts = driver.counts()
     document = _document(experiment, result, counts, time.monotonic() - began)
@@ -155,6 +175,15 @@ def _session(experiment: Experiment, driver: Driver, console: Console) -> Online
     )
     with Feedback(console, experiment, driver.n_trials):
         return driver.decode_live()
+
+
+def _compile_ahead() -> None:
+    """Compile the kernels, or load them, while the amplifier's process starts.
+
+    The first time takes seconds, which would else stand between the cues and the decoder.
+    """
+    augmented_covariances(np.random.default_rng(0).standard_normal((1, 2, 32)), 2, 2)
+    timeline(np.arange(32) / 100.0, 100.0)
 
 
 def _sensorimotor_if_there(recordings: list[Any]) -> str | None:

@@ -14,10 +14,13 @@ from bci.sources.amplifier import AmplifierProcess, RecordingFile
 from bci.sources.discovery import StreamQuery
 from bci.sources.markers import MarkerOutlet
 
-__all__ = ["Driver", "PlaybackDriver", "SampleCounts", "SimulatedDriver"]
+__all__ = ["SIMULATED_WINDOW_S", "Driver", "PlaybackDriver", "SampleCounts", "SimulatedDriver"]
+
+#: The part of the simulated person's trials that is decoded: they are short, as is a demo.
+SIMULATED_WINDOW_S = (0.5, 3.0)
 
 _CALIBRATION = GrazSettings(
-    trials_per_class=20, fixation_s=1.0, imagery_s=4.0, pause_s=(1.0, 1.5), lead_s=3.0
+    trials_per_class=20, fixation_s=1.0, imagery_s=3.5, pause_s=(1.0, 1.5), lead_s=3.0
 )
 _ONLINE_RUN = GrazSettings(
     trials_per_class=6, fixation_s=0.5, cue_s=1.0, imagery_s=3.0, pause_s=(0.3, 0.6), lead_s=1.0

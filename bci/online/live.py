@@ -1,9 +1,13 @@
 """A live run of the decoder: its start on the stream, its thread, its cues, its end."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-from bci.acquisition import Acquisition
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bci.acquisition import Acquisition, RingBuffer
 from bci.config import OnlineSettings
 from bci.decoders import Model
 from bci.errors import StreamLostError
@@ -12,9 +16,12 @@ from bci.online.cues import CueTracker
 from bci.online.decision import Decision
 from bci.online.decoder import OnlineDecoder
 from bci.online.outputs import Output
+from bci.online.process import realtime_interpreter
 from bci.online.runner import DecoderThread
 from bci.online.trials import TrialOutcome
 from bci.recording.eventlog import EventLog
+from bci.signal import hop_samples, window_samples
+from bci.sources.base import StreamInfo
 from bci.sources.clock import lsl_clock
 
 __all__ = ["LiveDecoding"]
@@ -61,6 +68,7 @@ class LiveDecoding:
         self._outputs = [*outputs, self._tracker.take_decision]
         self._decoder: OnlineDecoder | None = None
         self._thread: DecoderThread | None = None
+        self._process = ExitStack()
 
     @property
     def decisions(self) -> list[Decision]:
@@ -80,6 +88,8 @@ class LiveDecoding:
         were on their way when the recorder subscribed may not be in its file.
         """
         ring = self._acquisition.ring
+        self._process.enter_context(realtime_interpreter())
+        _warm_up(self._model, self._acquisition.info, self._settings)
         ring.wait_for(ring.n_written + 1, 0.3)
         start = ring.n_written
         self._decoder = OnlineDecoder(
@@ -121,9 +131,28 @@ class LiveDecoding:
         StreamLostError
             When the stream fell silent.
         """
+        self._process.close()
         if self._thread is None:
             return
         self._thread.stop()
         self._tracker.finish()
         if isinstance(self._thread.error, StreamLostError):
             raise self._thread.error
+
+
+def _warm_up(model: Model, info: StreamInfo, settings: OnlineSettings) -> None:
+    """Pay every first-call cost (compiled kernels, lazy imports) on noise, before the first sample.
+
+    The first decision of a fresh process was seen to take seconds.
+    """
+    length = window_samples(model.epochs, info.rate_hz)
+    n = length + 2 * hop_samples(settings.hop_s, info.rate_hz)
+    ring = RingBuffer(n, len(info.channels))
+    decoder = OnlineDecoder(model, ring, info, settings)
+    noise = np.random.default_rng(0).standard_normal((n, len(info.channels)))
+    noise *= model.artifact_limit_v.min() / 20
+    stamps = np.arange(n) / info.rate_hz
+    ring.write(noise, stamps, stamps, np.zeros(n, dtype=np.int64), 0.0)
+    with threadpool_limits(1):
+        for _ in decoder.advance():
+            pass
