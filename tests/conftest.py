@@ -21,3 +21,14 @@ def shared_data() -> Path:
             pytest.fail(f"shared recordings are not at {folder}, and this run must not skip them")
         pytest.skip(f"shared recordings are not at {folder} (set ROLANDIC_TEST_DATA)")
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for the long form of slow tests."""
+    parser.addoption("--soak", action="store_true", help="run slow tests in their long form")
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    """Whether slow tests are to run in their long form."""
+    return bool(request.config.getoption("--soak"))

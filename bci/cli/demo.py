@@ -23,6 +23,7 @@ from bci.cli.drivers import (
     PlaybackDriver,
     SampleCounts,
     SimulatedDriver,
+    simulated_protocols,
 )
 from bci.cli.feedback import Feedback
 from bci.cli.replay import outcome_figures
@@ -123,6 +124,8 @@ def command(
         step=step,
         channels=channels,
     )
+    if not recordings:
+        simulated_protocols(epochs, seed)
     folder = _new_folder(out)
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()

@@ -7,14 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from bci.config import EpochSettings
 from bci.experiment import Experiment, OnlineResult, RunContext
 from bci.paradigm import GrazSettings, LslTime, Step, StreamTime, play_run, present_run
 from bci.paradigm.graz import run_length_s
 from bci.sources.amplifier import AmplifierProcess, RecordingFile
 from bci.sources.discovery import StreamQuery
+from bci.sources.headmodel import montage_labels
+from bci.sources.labels import match_channels
 from bci.sources.markers import MarkerOutlet
 
-__all__ = ["SIMULATED_WINDOW_S", "Driver", "PlaybackDriver", "SampleCounts", "SimulatedDriver"]
+__all__ = [
+    "SIMULATED_WINDOW_S",
+    "Driver",
+    "PlaybackDriver",
+    "SampleCounts",
+    "SimulatedDriver",
+    "simulated_protocols",
+]
 
 #: The part of the simulated person's trials that is decoded: they are short, as is a demo.
 SIMULATED_WINDOW_S = (0.5, 3.0)
@@ -27,18 +37,31 @@ _ONLINE_RUN = GrazSettings(
 )
 
 
+def simulated_protocols(epochs: EpochSettings, seed: int) -> tuple[GrazSettings, GrazSettings]:
+    """Return the protocols of the calibration and of the online run of the simulated person.
+
+    Raises
+    ------
+    SettingsError
+        For a class that nobody can be cued to imagine.
+    ChannelError
+        For a channel that the simulated amplifier does not have.
+    """
+    match_channels(epochs.channels, montage_labels("sensorimotor"))
+    calibration, online = (
+        GrazSettings.make(**protocol.model_dump() | {"classes": epochs.classes, "seed": seed + run})
+        for run, protocol in enumerate((_CALIBRATION, _ONLINE_RUN))
+    )
+    return calibration, online
+
+
 class SimulatedDriver:
     """Drives the experiment with a simulated person who watches the cues."""
 
     def __init__(self, experiment: Experiment, person: dict[str, Any], speed: float) -> None:
         self._experiment, self.speed = experiment, speed
         classes = experiment.epochs.classes
-        self._calibration = _CALIBRATION.model_copy(
-            update={"classes": classes, "seed": person["seed"]}
-        )
-        self._online = _ONLINE_RUN.model_copy(
-            update={"classes": classes, "seed": person["seed"] + 1}
-        )
+        self._calibration, self._online = simulated_protocols(experiment.epochs, person["seed"])
         self.n_trials = self._online.trials_per_class * len(classes)
         cues_id = f"rolandic-cues-{uuid.uuid4().hex[:8]}"
         self._outlet = MarkerOutlet("Rolandic cues", cues_id)
