@@ -215,8 +215,12 @@ class Experiment:
             When one is connected already.
         """
         self._require("connect")
-        acquisition = Acquisition(LslSource(eeg, unit=unit, timeout_s=timeout_s))
+        source = LslSource(eeg, unit=unit, timeout_s=timeout_s)
+        acquisition = Acquisition(source)
         acquisition.start()
+        for warning in source.warnings:
+            self.log.write("noticed", text=warning)
+            self.events.noticed.emit(warning)
         self.acquisition = acquisition
         self._queries = [StreamQuery(source_id=acquisition.info.source_id)]
         try:

@@ -1,6 +1,7 @@
 """Carrying a run out: markers sent when their time has come, on the clock of the stream."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,17 +38,38 @@ class RunClock(Protocol):
         """Return the time that a marker which was due at `due_s` carries when sent now."""
 
 
+class _Liveness:
+    """Notices that a stream has closed, or has been silent for too long."""
+
+    def __init__(self, ring: RingBuffer, clock: Callable[[], float]) -> None:
+        self._ring, self._clock = ring, clock
+        self._seen, self._since_s = ring.n_written, clock()
+
+    def check(self) -> None:
+        """Raise `StreamLostError` when there is nobody left to cue."""
+        n_written, now_s = self._ring.n_written, self._clock()
+        if n_written > self._seen:
+            self._seen, self._since_s = n_written, now_s
+        if self._ring.closed:
+            raise StreamLostError("the stream stopped in the middle of the run")
+        if now_s - self._since_s > _SILENT_S:
+            raise StreamLostError(
+                f"the stream has sent nothing for {_SILENT_S:g} s in the middle of the run: "
+                "is the amplifier still on?"
+            )
+
+
 class LslTime:
     """Real time, while a stream is alive.
 
     Parameters
     ----------
     ring : RingBuffer
-        Of the stream: when it closes, there is nobody left to cue.
+        Of the stream.
     """
 
     def __init__(self, ring: RingBuffer) -> None:
-        self._ring = ring
+        self._stream = _Liveness(ring, lsl_clock)
 
     def now(self) -> float:
         """Return the LSL clock (s)."""
@@ -58,8 +80,7 @@ class LslTime:
         while (left := time_s - lsl_clock()) > 0:
             if cancelled.wait(min(left, _LOOK_S)):
                 return False
-            if self._ring.closed:
-                raise StreamLostError("the stream stopped in the middle of the run")
+            self._stream.check()
         return not cancelled.is_set()
 
     def stamp(self, due_s: float) -> float:
@@ -72,30 +93,33 @@ class StreamTime:
 
     By it a run keeps step with an amplifier that runs faster than real time (a simulated one, a
     recording played back).
+
+    Parameters
+    ----------
+    ring : RingBuffer
+        Of the stream.
     """
 
     def __init__(self, ring: RingBuffer) -> None:
         self._ring = ring
+        self._stream = _Liveness(ring, time.monotonic)
 
     def now(self) -> float:
         """Return the time of the newest sample (s); waits for the first."""
-        if not self._ring.wait_for(1, 10.0):
-            raise StreamLostError("the stream has sent no sample for 10 s: is the amplifier on?")
-        newest = self._ring.window(self._ring.n_written, 1)
-        if newest is None:  # written in this instant: ask again
-            return self.now()
-        return float(newest.times[-1])
+        while True:
+            newest = self._ring.window(self._ring.n_written, 1)
+            if newest is not None:
+                return float(newest.times[-1])
+            self._ring.wait_for(self._ring.n_written + 1, _LOOK_S)
+            self._stream.check()
 
     def wait_until(self, time_s: float, cancelled: threading.Event) -> bool:
         """Wait until the stream has reached `time_s`; False when cancelled before."""
-        silent_s = 0.0
         while self.now() < time_s:
             if cancelled.is_set():
                 return False
-            seen = self._ring.n_written
-            silent_s = 0.0 if self._ring.wait_for(seen + 1, _LOOK_S) else silent_s + _LOOK_S
-            if self._ring.closed or silent_s > _SILENT_S:
-                raise StreamLostError("the stream stopped in the middle of the run")
+            self._ring.wait_for(self._ring.n_written + 1, _LOOK_S)
+            self._stream.check()
         return not cancelled.is_set()
 
     def stamp(self, due_s: float) -> float:

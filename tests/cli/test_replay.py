@@ -35,9 +35,7 @@ def run_12(shared_data):
 def test_probabilities_are_those_of_the_offline_pipeline(trained, run_12):
     """Each decision's probabilities equal the offline pipeline's on the same window, to 1e-9."""
     model, recording = load_model(trained), open_recording(run_12)
-    decisions = [
-        d for d in replay(recording, model, OnlineSettings()).decisions if d.probabilities
-    ]
+    decisions = [d for d in replay(recording, model, OnlineSettings()).decisions if d.probabilities]
     assert len(decisions) > 1200
     line = timeline(recording.stamps, recording.info.rate_hz)
     sos = design_bandpass((7.0, 35.0), recording.info.rate_hz)

@@ -1,5 +1,7 @@
 """The online decoder: the same windows as offline, whatever the chunks."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,7 +35,7 @@ def decide(recording, model, cuts, *, start_sample=0, clock=None, script=None, o
     )
     stream_clock, decisions = StreamClock(recording.info.rate_hz), []
     edges = [0, *cuts, recording.n_samples]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         feed(ring, stream_clock, recording, start, stop)
         decisions.extend(decoder.advance())
     return decisions, decoder

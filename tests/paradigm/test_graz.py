@@ -1,5 +1,6 @@
 """The Graz protocol's plan."""
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -28,7 +29,7 @@ def test_trials_are_balanced_and_never_overlap(protocol, run):
     trials = plan_run(protocol, run)
     counts = Counter(trial.label for trial in trials)
     assert counts == dict.fromkeys(protocol.classes, protocol.trials_per_class)
-    for before, after in zip(trials, trials[1:], strict=False):
+    for before, after in itertools.pairwise(trials):
         shortest = protocol.fixation_s + protocol.imagery_s + protocol.pause_s[0]
         assert after.start_s - before.start_s >= shortest - 1e-9
     trial = trials[0]
