@@ -1,6 +1,9 @@
 """What every test may use."""
 
+import multiprocessing
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,25 @@ settings.register_profile("rolandic", deadline=None, derandomize=True)
 settings.load_profile("rolandic")
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread or a process of its own running."""
+    threads, processes = set(threading.enumerate()), set(multiprocessing.active_children())
+    yield
+    left: list[object] = [t for t in threading.enumerate() if t not in threads and _ours(t)]
+    left += [p for p in multiprocessing.active_children() if p not in processes]
+    assert not left, f"left running: {left}"
+
+
+def _ours(thread: threading.Thread) -> bool:
+    """Say whether a thread is one that Rolandic starts; libraries keep pools of theirs."""
+    ours = ("acquisition", "decoder", "markers", "amplifier", "cue listener", "record")
+    return thread.name.startswith(ours)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of shared recordings; the test skips where it is absent."""
+    """Return the folder of shared recordings; the test skips where it is absent."""
     place = os.environ.get("ROLANDIC_TEST_DATA")
     folder = Path(place) if place else Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
