@@ -153,7 +153,7 @@ def command(
         result = _session(experiment, driver, console)
         counts = driver.counts()
     document = _document(experiment, result, counts, time.monotonic() - began)
-    title = "Rolandic demo: " + ("recordings" if recordings else f"simulated person, {ability:g}")
+    title = "Rolandic demo: " + ("recordings" if recordings else f"simulated person, ability {ability:g}")
     _write_report(experiment, result, document, title, console)
     if json:
         output.print_json(document)
