@@ -111,7 +111,7 @@ class OnlineSettings(Settings):
         A window whose newest sample is older than this is not decided on.
     """
 
-    hop_s: float = Field(default=0.1, gt=0)
+    hop_s: float = Field(default=0.1, gt=0, le=10)
     smoothing: str = Field(default="exponential", pattern="^(none|exponential|evidence)$")
     smoothing_s: float = Field(default=0.5, gt=0)
     threshold: float = Field(default=0.6, ge=0, le=1)

@@ -2,15 +2,16 @@
 
 ::
 
-            connect              calibrate                train            go_online
-    IDLE ------------> MONITORING ----------> CALIBRATING
-      ^                 |      ^------------------'
-      |    disconnect   |      train
-      +-----------------+------------------> TRAINED <------------------> ONLINE
-                                             (also calibrates again)
-    any --close--> CLOSED
+           connect                calibrate
+    IDLE ------------> MONITORING <---------> CALIBRATING <--------.
+      ^                |      |                                    | calibrate
+      |   disconnect   |      |                         go_online  v
+      '----------------'      '---- train ----> TRAINED <-------> ONLINE
+                                                (connected or not)
+    any --close--> CLOSED (a run that is going on is ended first)
 
-A method that the state does not allow raises `ExperimentError` with the reason, which
+A run that is over, or failed, returns to where it started from. A method that the state does not
+allow raises `ExperimentError` with the reason, which
 `why_not` also gives to whoever wants to show it beforehand. `calibrate`, `train` and `go_online`
 return when their work is done; `stop`, from any thread, ends a run early. Events come in the
 thread that caused them (psygnal); a window relays them to its own.
@@ -18,7 +19,8 @@ thread that caused them (psygnal); a window relays them to its own.
 
 import enum
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,13 +31,13 @@ from bci.acquisition import Acquisition, RingBuffer
 from bci.acquisition.markers import MarkerThread
 from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import Model, platform_card
-from bci.errors import InputError
+from bci.errors import InputError, RolandicError
 from bci.evaluation.training import train_model
 from bci.events import Marker
 from bci.online import Decision, LiveDecoding, TrialOutcome
 from bci.online.outputs import Output
 from bci.paradigm import Step
-from bci.recording import RecorderProcess, RecorderSummary
+from bci.recording import RecorderSummary, RunRecording
 from bci.recording.eventlog import EventLog
 from bci.sources.discovery import StreamQuery
 from bci.sources.lsl import LslSource
@@ -152,8 +154,11 @@ class Experiment:
         self._queries: list[StreamQuery] = []
         self._markers: MarkerThread | None = None
         self._marker_takers: list[Callable[[Marker], None]] = []
+        self._unit: str | None = None
+        self._work = threading.RLock()
         self._cancelled = threading.Event()
-        self._n_online = 0
+        self._failure: BaseException | None = None
+        self._n_runs = {"calibration": 0, "online": 0}
         self.log.write("session_started", platform=platform_card(), decoder=decoder)
 
     @property
@@ -179,11 +184,6 @@ class Experiment:
             return "there is no decoder: calibrate and train first"
         return None
 
-    def _require(self, wish: str) -> None:
-        reason = self.why_not(wish)
-        if reason is not None:
-            raise ExperimentError(f"{wish.replace('_', ' ')}: {reason}")
-
     def _enter(self, state: State) -> None:
         self.state = state
         self.events.state_changed.emit(state)
@@ -194,6 +194,34 @@ class Experiment:
             self._enter(State.TRAINED)
         else:
             self._enter(State.IDLE if self.acquisition is None else State.MONITORING)
+
+    @contextmanager
+    def _working(self, wish: str, state: State | None = None) -> Iterator[None]:
+        """Do one thing at a time; `close` waits for it."""
+        if not self._work.acquire(blocking=False):
+            raise ExperimentError(f"{wish.replace('_', ' ')}: another step is going on")
+        try:
+            reason = self.why_not(wish)
+            if reason is not None:
+                raise ExperimentError(f"{wish.replace('_', ' ')}: {reason}")
+            if state is not None:
+                self._enter(state)
+            try:
+                yield
+            finally:
+                self._rest()
+        finally:
+            self._work.release()
+
+    def _notice(self, text: str) -> None:
+        self.log.write("noticed", text=text)
+        self.events.noticed.emit(text)
+
+    def _fail(self, error: BaseException) -> None:
+        """End the run that is going on: something that it needs has failed."""
+        if self._failure is None:
+            self._failure = error
+        self._cancelled.set()
 
     # --- streams --------------------------------------------------------------------------
 
@@ -214,36 +242,43 @@ class Experiment:
         ExperimentError
             When one is connected already.
         """
-        self._require("connect")
-        source = LslSource(eeg, unit=unit, timeout_s=timeout_s)
-        acquisition = Acquisition(source)
-        acquisition.start()
-        for warning in source.warnings:
-            self.log.write("noticed", text=warning)
-            self.events.noticed.emit(warning)
-        self.acquisition = acquisition
-        self._queries = [StreamQuery(source_id=acquisition.info.source_id)]
-        try:
-            if markers is not None:
-                self._markers = MarkerThread(
-                    MarkerInlet(markers, timeout_s=timeout_s), self._take_marker
-                )
-                self._markers.start()
-                self._queries.append(markers)
-        except BaseException:
-            self.disconnect()
-            raise
-        self.log.write(
-            "connected",
-            stream=acquisition.info.name,
-            source_id=acquisition.info.source_id,
-            rate_hz=acquisition.info.rate_hz,
-            channels=acquisition.info.labels,
-        )
-        self._rest()
+        with self._working("connect"):
+            source = LslSource(eeg, unit=unit, timeout_s=timeout_s)
+            acquisition = Acquisition(source)
+            acquisition.start()
+            self.acquisition, self._unit = acquisition, unit
+            self._queries = [StreamQuery(source_id=acquisition.info.source_id)]
+            try:
+                if markers is not None:
+                    inlet = MarkerInlet(markers, timeout_s=timeout_s)
+                    self._markers = MarkerThread(inlet, self._take_marker, self._notice)
+                    self._markers.start()
+                    self._queries.append(markers)
+            except BaseException:
+                self._let_go()
+                raise
+            self.log.write(
+                "connected",
+                stream=acquisition.info.name,
+                source_id=acquisition.info.source_id,
+                rate_hz=acquisition.info.rate_hz,
+                channels=acquisition.info.labels,
+            )
+            for warning in source.warnings:
+                self._notice(warning)
 
     def disconnect(self) -> None:
-        """Let go of the streams; more than once is harmless."""
+        """Let go of the streams.
+
+        Raises
+        ------
+        ExperimentError
+            While a run is going on.
+        """
+        with self._working("disconnect"):
+            self._let_go()
+
+    def _let_go(self) -> None:
         if self._markers is not None:
             self._markers.stop()
             self._markers = None
@@ -255,8 +290,6 @@ class Experiment:
                 gaps=len(self.acquisition.gaps),
             )
             self.acquisition = None
-        if self.state is not State.CLOSED:
-            self._rest()
 
     def _take_marker(self, marker: Marker) -> None:
         self.log.write("marker", label=marker.label, time_s=marker.time_s)
@@ -266,7 +299,10 @@ class Experiment:
     # --- runs -----------------------------------------------------------------------------
 
     def calibrate(self, run: Run) -> Path:
-        """Record a run; `train` will use it if it came to its end or holds any trial.
+        """Record a run for `train` to learn from.
+
+        A run that was stopped early is used as far as it goes. One that failed stays in its file,
+        but is not used.
 
         Returns
         -------
@@ -278,43 +314,43 @@ class Experiment:
         StreamLostError
             When the stream stopped; what was recorded until then is kept.
         """
-        self._require("calibrate")
-        path = self.folder / f"calibration-{len(self.calibrations) + 1:02d}.xdf"
-        self._enter(State.CALIBRATING)
-        try:
+        with self._working("calibrate", State.CALIBRATING):
+            path = self._next_path("calibration")
             self._recorded_run(run, path)
-        finally:
-            self._rest()
-        self.calibrations.append(path)
+            self.calibrations.append(path)
         return path
+
+    def _next_path(self, kind: str) -> Path:
+        self._n_runs[kind] += 1
+        return self.folder / f"{kind}-{self._n_runs[kind]:02d}.xdf"
 
     def _recorded_run(self, run: Run, path: Path) -> bool:
         """Carry a run out while a recorder of its own process writes the streams down."""
         acquisition = self._connected()
         first_sample = acquisition.ring.n_written
         self._cancelled.clear()
-        recorder = RecorderProcess(self._queries, path)
-        recorder.start()
-        self.log.write("recording_started", file=path.name)
+        self._failure = None
+        recording = RunRecording(self._queries, path, self.log, self._notice, self._fail)
+        recording.start()
         completed = False
         try:
             completed = run(
                 RunContext(acquisition.ring, self._cancelled, self.events.step_reached.emit)
             )
+        except BaseException as error:
+            # The first thing that went wrong is what the user needs to hear of.
+            self._fail(error)
+            raise
         finally:
-            summary = recorder.stop()
-            self.recorded.append(summary)
-            self.log.write(
-                "recording_finished",
-                file=path.name,
-                sha256=recording_hash(path),
-                samples={stream.name: stream.n_samples for stream in summary.streams},
-                completed=completed,
-            )
-            for notice in (*summary.notices, *self._gap_notice(acquisition, first_sample, path)):
-                self.log.write("noticed", text=notice)
-                self.events.noticed.emit(notice)
+            try:
+                self.recorded.append(recording.stop(completed=completed))
+            except RolandicError as error:
+                self._fail(error)
+            for notice in self._gap_notice(acquisition, first_sample, path):
+                self._notice(notice)
         acquisition.raise_error()
+        if self._failure is not None:
+            raise self._failure
         return completed
 
     @staticmethod
@@ -339,24 +375,24 @@ class Experiment:
         TrialError, ChannelError
             When the recordings do not hold what training needs.
         """
-        self._require("train")
-        self.model = train_model(
-            [open_recording(path) for path in self.calibrations],
-            self.epochs,
-            self.decoder,
-            self.params,
-            progress=self.events.training_progressed.emit,
-        )
-        self.model.save(self.model_path, overwrite=True)
-        self.log.write(
-            "model_trained",
-            file=self.model_path.name,
-            sha256=recording_hash(self.model_path),
-            decoder=self.decoder,
-            recordings=[path.name for path in self.calibrations],
-        )
-        self._rest()
-        return self.model
+        with self._working("train"):
+            model = train_model(
+                [open_recording(path, unit=self._unit) for path in self.calibrations],
+                self.epochs,
+                self.decoder,
+                self.params,
+                progress=self.events.training_progressed.emit,
+            )
+            model.save(self.model_path, overwrite=True)
+            self.model = model
+            self.log.write(
+                "model_trained",
+                file=self.model_path.name,
+                sha256=recording_hash(self.model_path),
+                decoder=self.decoder,
+                recordings=[path.name for path in self.calibrations],
+            )
+        return model
 
     def go_online(self, run: Run, *, outputs: Sequence[Output] = ()) -> OnlineResult:
         """Decode a run live, and record it.
@@ -375,51 +411,52 @@ class Experiment:
         ModelError
             When the stream does not have what the model needs.
         """
-        self._require("go_online")
-        acquisition, model = self._connected(), self.model
-        if model is None:
-            raise ExperimentError("there is no decoder: calibrate and train first")
-        self._n_online += 1
-        path = self.folder / f"online-{self._n_online:02d}.xdf"
-        live = LiveDecoding(
-            model,
-            acquisition,
-            self.online,
-            self.log,
-            {"model_sha256": recording_hash(self.model_path), "platform": platform_card()},
-            outputs=[*outputs, self.events.decision_made.emit],
-            on_cue=self.events.cue_received.emit,
-            on_outcome=self.events.trial_finished.emit,
-        )
+        with self._working("go_online", State.ONLINE):
+            acquisition, model = self._connected(), self.model
+            if model is None:
+                raise ExperimentError("there is no decoder: calibrate and train first")
+            live = LiveDecoding(
+                model,
+                acquisition,
+                self.online,
+                self.log,
+                {
+                    "model_sha256": recording_hash(self.model_path),
+                    "unit": self._unit,
+                    "platform": platform_card(),
+                },
+                outputs=[*outputs, self.events.decision_made.emit],
+                on_cue=self.events.cue_received.emit,
+                on_outcome=self.events.trial_finished.emit,
+                on_failure=self._fail,
+            )
 
-        def decide(context: RunContext) -> bool:
-            live.begin()
+            def decide(context: RunContext) -> bool:
+                try:
+                    live.begin()
+                    return run(context)
+                finally:
+                    live.finish()
+
+            path = self._next_path("online")
+            self._marker_takers.append(live.take_marker)
             try:
-                return run(context)
+                completed = self._recorded_run(decide, path)
             finally:
-                live.finish()
-
-        self._enter(State.ONLINE)
-        self._marker_takers.append(live.take_marker)
-        try:
-            completed = self._recorded_run(decide, path)
-        finally:
-            self._marker_takers.remove(live.take_marker)
-            self._rest()
-        if live.error is not None:
-            raise live.error
-        return OnlineResult(path, self.recorded[-1], live.decisions, live.outcomes, completed)
+                self._marker_takers.remove(live.take_marker)
+            return OnlineResult(path, self.recorded[-1], live.decisions, live.outcomes, completed)
 
     def stop(self) -> None:
         """End a run that is going on; from any thread."""
         self._cancelled.set()
 
     def close(self) -> None:
-        """End the session; more than once is harmless."""
-        if self.state is State.CLOSED:
-            return
+        """End the session, and a run that is going on; more than once is harmless."""
         self.stop()
-        self.disconnect()
-        self.log.write("session_closed")
-        self.log.close()
-        self._enter(State.CLOSED)
+        with self._work:
+            if self.state is State.CLOSED:
+                return
+            self._let_go()
+            self.log.write("session_closed")
+            self.log.close()
+            self._enter(State.CLOSED)

@@ -25,10 +25,17 @@ class MarkerThread:
         Opened; closed by `stop`.
     on_marker : callable
         Called in the marker thread.
+    on_loss : callable
+        Called with what to say when the stream has closed.
     """
 
-    def __init__(self, inlet: MarkerInlet, on_marker: Callable[[Marker], None]) -> None:
-        self._inlet, self._on_marker = inlet, on_marker
+    def __init__(
+        self,
+        inlet: MarkerInlet,
+        on_marker: Callable[[Marker], None],
+        on_loss: Callable[[str], None] = _log.warning,
+    ) -> None:
+        self._inlet, self._on_marker, self._on_loss = inlet, on_marker, on_loss
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="markers", daemon=True)
 
@@ -48,7 +55,7 @@ class MarkerThread:
             try:
                 markers = self._inlet.pull()
             except StreamLostError as error:
-                _log.warning("%s", error)
+                self._on_loss(str(error))
                 return
             for marker in markers:
                 try:

@@ -6,7 +6,8 @@ One writer, any number of readers, no lock held while either works:
 attribute         writer              readers
 ================  ==================  ===========================================
 samples, times,   acquisition thread  any thread, through views that `is_intact`
-stamps, segments                      confirms after use
+stamps, segments,                     confirms after use
+arrivals
 n_written         acquisition thread  any thread; published after the data, one
                                       integer, so that what it counts is there
 ================  ==================  ===========================================
@@ -43,6 +44,8 @@ class Window:
         As sent.
     segments : ndarray of int64, shape (n_samples,)
         Number of the gapless segment of each sample.
+    arrivals : ndarray of float64, shape (n_samples,)
+        When each sample was had by the acquisition (LSL clock, s).
     """
 
     first_sample: int
@@ -50,6 +53,7 @@ class Window:
     times: F64
     stamps: F64
     segments: I64
+    arrivals: F64
 
     @property
     def has_gap(self) -> bool:
@@ -76,10 +80,10 @@ class RingBuffer:
         self._times = np.zeros(2 * capacity)
         self._stamps = np.zeros(2 * capacity)
         self._segments = np.zeros(2 * capacity, dtype=np.int64)
+        self._arrivals = np.zeros(2 * capacity)
         self._n_written = 0
         self._n_claimed = 0
         self._arrived = threading.Condition()
-        self._arrival_s = 0.0
         self._closed = False
 
     @property
@@ -91,11 +95,6 @@ class RingBuffer:
     def first_available(self) -> int:
         """Index of the oldest sample that is still there."""
         return max(0, self._n_claimed - self.capacity)
-
-    @property
-    def arrival_s(self) -> float:
-        """When the newest samples became visible here (LSL clock, s)."""
-        return self._arrival_s
 
     @property
     def closed(self) -> bool:
@@ -127,7 +126,7 @@ class RingBuffer:
                 self._times[twin : twin + stop - start] = times[start:stop]
                 self._stamps[twin : twin + stop - start] = stamps[start:stop]
                 self._segments[twin : twin + stop - start] = segments[start:stop]
-        self._arrival_s = arrival_s
+                self._arrivals[twin : twin + stop - start] = arrival_s
         self._n_written += n_all
         with self._arrived:
             self._arrived.notify_all()
@@ -150,6 +149,7 @@ class RingBuffer:
             _read_only(self._times[at : at + n_samples]),
             _read_only(self._stamps[at : at + n_samples]),
             _read_only(self._segments[at : at + n_samples]),
+            _read_only(self._arrivals[at : at + n_samples]),
         )
 
     def is_intact(self, window: Window) -> bool:

@@ -165,6 +165,8 @@ class Acquisition:
             _log.exception("acquisition of %s failed", self.info.name)
             self.error, state = error, AcquisitionState.FAILED
         finally:
-            self._source.close()
-            self.state = state
-            self.ring.close()
+            try:
+                self._source.close()
+            finally:
+                self.state = state
+                self.ring.close()

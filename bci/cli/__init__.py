@@ -50,9 +50,8 @@ def main() -> None:
     except _USAGE_ERROR as error:
         _say(f"error: {_one_line(error.format_message())} (--help shows how)")
         raise SystemExit(2) from None
-    except typer.Abort:
-        _say("stopped")
-        raise SystemExit(130) from None
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
     except InputError as error:
         _say(f"error: {_one_line(str(error))}")
         raise SystemExit(2) from None
@@ -70,6 +69,8 @@ def main() -> None:
             + (f"; the details are in {log_file}" if log_file else "")
         )
         raise SystemExit(1) from None
+    if code == 130:  # Ctrl-C, which typer may turn into this itself
+        _say("stopped")
     raise SystemExit(code if isinstance(code, int) else 0)
 
 

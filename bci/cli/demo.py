@@ -153,8 +153,8 @@ def command(
         result = _session(experiment, driver, console)
         counts = driver.counts()
     document = _document(experiment, result, counts, time.monotonic() - began)
-    title = "Rolandic demo: " + ("recordings" if recordings else f"simulated person, ability {ability:g}")
-    _write_report(experiment, result, document, title, console)
+    person = "recordings" if recordings else f"simulated person, ability {ability:g}"
+    _write_report(experiment, result, document, f"Rolandic demo: {person}", console)
     if json:
         output.print_json(document)
     else:

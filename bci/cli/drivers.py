@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from bci.config import EpochSettings
+from bci.errors import StreamError
 from bci.experiment import Experiment, OnlineResult, RunContext
 from bci.paradigm import GrazSettings, LslTime, Step, StreamTime, play_run, present_run
 from bci.paradigm.graz import run_length_s
@@ -74,7 +75,11 @@ class SimulatedDriver:
         """Start the amplifier and acquire it."""
         eeg_id, _ = self._amplifier.start()
         self._experiment.connect(StreamQuery(source_id=eeg_id), self._cues)
-        _wait_until(self._amplifier.cues_connected, "the simulated person does not see the cues")
+        _wait_until(
+            self._amplifier.cues_connected,
+            "the simulated person does not see the cues: LSL finds no streams on this machine; is "
+            "multicast blocked by a firewall?",
+        )
 
     def calibrate(self, said: Callable[[str], None]) -> None:
         """Run the protocol once, faster than real time."""
@@ -212,7 +217,7 @@ def _wait_until(condition: Any, otherwise: str, timeout_s: float = 15.0) -> None
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(otherwise)
+            raise StreamError(otherwise)
         time.sleep(0.05)
 
 

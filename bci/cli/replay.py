@@ -13,6 +13,7 @@ from bci.errors import RecordingError, RolandicError
 from bci.evaluation.chance import chance_level
 from bci.evaluation.metrics import Score, wilson_interval
 from bci.online import Replay, TrialOutcome, Verification, replay, verify
+from bci.online.replay import logged_unit
 from bci.sources.reading import open_recording, recording_hash
 
 __all__ = ["command", "outcome_figures"]
@@ -70,6 +71,9 @@ def command(
         refractory_s=refractory,
     )
     loaded = load_model(model)
+    log = log or recording.parent / "session.jsonl"
+    if check and unit is None:
+        unit = logged_unit(log)
     opened = open_recording(
         recording, unit=unit, labels=options.split_names(labels) or None, stream=stream
     )
@@ -77,7 +81,6 @@ def command(
     verification = None
     with output.progress_bar("replaying") as progress:
         if check:
-            log = log or recording.parent / "session.jsonl"
             outcome, verification = verify(
                 opened, loaded, recording_hash(model), log, platform_card(), progress
             )
@@ -147,6 +150,12 @@ def _document(
     return document
 
 
+def _chance(level: float) -> str:
+    if level > 1:
+        return "too few to tell from chance"
+    return f"chance reaches {100 * level:.0f} %"
+
+
 def _print(outcome: Replay, figures: dict[str, Any], verification: Verification | None) -> None:
     console = output.results_console()
     table = Table("trial", "at", "cue", "decoded", "probability", "windows", "not decoded")
@@ -170,7 +179,7 @@ def _print(outcome: Replay, figures: dict[str, Any], verification: Verification 
         score = Score(figures["accuracy"], *figures["accuracy_interval"])
         console.print(
             f"accuracy {output.percent(score)} over {figures['n_trials'] - figures['n_undecided']} "
-            f"trials; chance reaches {100 * figures['chance_95']:.0f} %"
+            f"trials; {_chance(figures['chance_95'])}"
         )
     if verification is not None:
         console.print(

@@ -1,6 +1,8 @@
 """Following the cues of a live run: where they fall in the ring, and how each trial ended."""
 
+import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,25 +14,36 @@ from bci.decoders.model import Model
 from bci.events import Marker, class_of
 from bci.online.decision import Decision
 from bci.online.trials import Cue, TrialOutcome, score_trials
+from bci.signal import span_ends
 
 __all__ = ["CueTracker", "locate"]
+
+_log = logging.getLogger(__name__)
 
 
 def locate(ring: RingBuffer, time_s: float) -> int | None:
     """Return the sample nearest to a time, or None while the stream has not come so far.
 
-    Only the newest gapless segment is searched: before a clock that stepped, times mean nothing.
+    The gapless segments are searched from the newest back: where a sender's clock was set back,
+    a time means the segment that came last.
     """
     n = min(ring.n_written - ring.first_available, ring.capacity // 2)
     window = ring.window(ring.n_written, n) if n else None
     if window is None or time_s > window.times[-1]:
         return None
-    in_segment = int(np.searchsorted(window.segments, window.segments[-1]))
-    times = window.times[in_segment:]
-    at = int(np.searchsorted(times, time_s))
+    starts = [0, *(np.flatnonzero(np.diff(window.segments)) + 1)]
+    for start in reversed(starts):
+        if window.times[start] <= time_s or start == 0:
+            break
+    times = window.times[start:]
+    # Up to the first sample of the next segment, which may be the nearest behind a gap.
+    beyond = [other for other in starts if other > start]
+    if beyond:
+        times = times[: beyond[0] - start + 1]
+    at = int(np.clip(np.searchsorted(times, time_s), 0, len(times) - 1))
     if at and time_s - times[at - 1] <= times[at] - time_s:
         at -= 1
-    return window.first_sample + in_segment + at
+    return window.first_sample + int(start) + at
 
 
 class CueTracker:
@@ -44,7 +57,7 @@ class CueTracker:
     on_cue : callable
         Called when a cue's marker arrives, with its class.
     on_outcome : callable
-        Called with each finished trial.
+        Called with each finished trial. A listener that fails is logged; nothing else changes.
     """
 
     def __init__(
@@ -60,8 +73,8 @@ class CueTracker:
         self._lock = threading.Lock()
         self._waiting: list[tuple[str, float]] = []
         self._pending: list[Cue] = []
-        self._decisions: list[Decision] = []
-        self._until = round(model.epochs.window_s[1] * model.rate_hz)
+        self._decisions: deque[Decision] = deque()
+        _, self._until = span_ends(model.epochs, model.rate_hz)
         self.outcomes: list[TrialOutcome] = []
 
     def take_marker(self, marker: Marker) -> None:
@@ -69,34 +82,55 @@ class CueTracker:
         label = class_of(marker.label, self._model.epochs.event_map)
         if label not in self._model.classes:
             return
-        self._on_cue(label)
         with self._lock:
             self._waiting.append((label, marker.time_s))
+        _tell(self._on_cue, label)
 
     def take_decision(self, decision: Decision) -> None:
         """Take a decision; a trial that it completes is accounted for."""
-        finished: list[Cue] = []
         with self._lock:
             self._decisions.append(decision)
-            for label, time_s in self._waiting[:]:
-                sample = locate(self._ring, time_s)
-                if sample is not None:
-                    self._waiting.remove((label, time_s))
-                    self._pending.append(Cue(label, sample, time_s))
+            self._locate_waiting()
             finished = [c for c in self._pending if c.sample + self._until <= decision.sample]
             self._pending = [c for c in self._pending if c not in finished]
-        self._account(finished)
+            self._account(finished)
+            self._forget(decision.sample)
+        self._report(finished)
 
     def finish(self) -> None:
         """Account for the trials that the end of the run cut short."""
         with self._lock:
+            self._locate_waiting()
             rest, self._pending = self._pending, []
-        self._account(rest)
+            self._account(rest)
+        self._report(rest)
+
+    def _locate_waiting(self) -> None:
+        for label, time_s in self._waiting[:]:
+            sample = locate(self._ring, time_s)
+            if sample is not None:
+                self._waiting.remove((label, time_s))
+                self._pending.append(Cue(label, sample, time_s))
+
+    def _forget(self, newest: int) -> None:
+        """Let go of the decisions that no cue, known or on its way, can need any more."""
+        oldest = min((cue.sample for cue in self._pending), default=newest) - 2 * self._until
+        while self._decisions and self._decisions[0].sample < oldest:
+            self._decisions.popleft()
 
     def _account(self, cues: list[Cue]) -> None:
         model = self._model
-        for outcome in score_trials(
+        self.outcomes += score_trials(
             cues, self._decisions, model.classes, model.epochs, self._online, model.rate_hz
-        ):
-            self.outcomes.append(outcome)
-            self._on_outcome(outcome)
+        )
+
+    def _report(self, cues: list[Cue]) -> None:
+        for outcome in self.outcomes[len(self.outcomes) - len(cues) :]:
+            _tell(self._on_outcome, outcome)
+
+
+def _tell(listener: Callable[[Any], Any], what: Any) -> None:
+    try:
+        listener(what)
+    except Exception:
+        _log.exception("a listener failed at %r", what)

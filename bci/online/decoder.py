@@ -85,13 +85,15 @@ class OnlineDecoder:
     ) -> None:
         self._model, self._ring, self._settings, self._clock = model, ring, settings, clock
         self._picks = np.asarray(model.match_stream(info), dtype=np.intp)
-        self.hop = hop_samples(settings.hop_s, info.rate_hz)
-        self.length = window_samples(model.epochs, info.rate_hz)
-        hop_s = self.hop / info.rate_hz
+        # The model's rate, not the stream's, which may differ in its last digits: windows are as
+        # long as those it was trained on.
+        self.hop = hop_samples(settings.hop_s, model.rate_hz)
+        self.length = window_samples(model.epochs, model.rate_hz)
+        hop_s = self.hop / model.rate_hz
         self.start_sample = start_sample
         self._next = start_sample
         n_channels = len(self._picks)
-        sos = design_bandpass(model.epochs.band_hz, info.rate_hz, model.epochs.filter_order)
+        sos = design_bandpass(model.epochs.band_hz, model.rate_hz, model.epochs.filter_order)
         self._filter = CausalFilter(sos, n_channels)
         self._rate_hz = info.rate_hz
         self._gap_clock = StreamClock(info.rate_hz, start_sample)
@@ -102,6 +104,7 @@ class OnlineDecoder:
         self._history = np.empty((n_channels, 4 * self.length + 4 * self.hop))
         self._filled = 0
         self._n_since_gap = 0
+        self._restarted_by = "gap"
         self._window = np.empty((1, n_channels, self.length))
         self._smoother = Smoother(settings, hop_s, len(model.classes))
         self._rule = DecisionRule(settings, hop_s, model.classes)
@@ -129,10 +132,10 @@ class OnlineDecoder:
             block = self._ring.window(end, self.hop)
             if block is None:
                 return
-            visible_s = self._ring.arrival_s
             started_s = self._clock() if self._clock else np.nan
             samples = np.take(block.samples, self._picks, axis=1)
             stamps, time_s = block.stamps.copy(), float(block.times[-1])
+            visible_s = float(block.arrivals[-1])
             if not self._ring.is_intact(block):
                 continue
             self._next = end
@@ -154,8 +157,9 @@ class OnlineDecoder:
             self._gap_clock = StreamClock(self._rate_hz, target)
             self._restart_filter()
 
-    def _restart_filter(self) -> None:
+    def _restart_filter(self, why: str = "gap") -> None:
         self._filter.restart()
+        self._restarted_by = why
         self._n_since_gap = 0
         self._smoother.restart()
         self._rule.restart()
@@ -171,6 +175,11 @@ class OnlineDecoder:
         self._append(samples[at:])
 
     def _append(self, samples: F64) -> None:
+        broken = np.flatnonzero(~np.isfinite(samples).all(axis=1))
+        if len(broken):
+            # Once in a recursive filter, a value that is no number would never leave it.
+            self._restart_filter("not a number")
+            samples = samples[broken[-1] + 1 :]
         n = len(samples)
         if not n:
             return
@@ -205,7 +214,7 @@ class OnlineDecoder:
     def _reason_against(self, end: int, time_s: float, started_s: float) -> str:
         """Say why this window must not be decided on; else put it into the work array."""
         if self._n_since_gap < self.length:
-            return "gap"
+            return self._restarted_by
         if end in self.script.stale or started_s - time_s > self._settings.stale_s:
             self.script.stale.add(end)
             return "stale"

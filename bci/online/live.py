@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 from bci.acquisition import Acquisition, RingBuffer
 from bci.config import OnlineSettings
 from bci.decoders import Model
-from bci.errors import StreamLostError
 from bci.events import Marker
 from bci.online.cues import CueTracker
 from bci.online.decision import Decision
@@ -41,6 +40,8 @@ class LiveDecoding:
     outputs : sequence of callables
     on_cue, on_outcome : callable
         Called with the class of a cue as it arrives, and with each trial when it is over.
+    on_failure : callable
+        Called with what ended the decoder early.
 
     Raises
     ------
@@ -59,11 +60,12 @@ class LiveDecoding:
         outputs: Sequence[Output] = (),
         on_cue: Callable[[str], Any] = lambda label: None,
         on_outcome: Callable[[TrialOutcome], Any] = lambda outcome: None,
+        on_failure: Callable[[BaseException], Any] = lambda error: None,
     ) -> None:
         model.match_stream(acquisition.info)
         self._model, self._acquisition, self._settings = model, acquisition, settings
         self._log, self._identity = log, identity
-        self._on_cue = on_cue
+        self._on_cue, self._on_failure = on_cue, on_failure
         self._tracker = CueTracker(model, acquisition.ring, settings, self._cue_came, on_outcome)
         self._outputs = [*outputs, self._tracker.take_decision]
         self._decoder: OnlineDecoder | None = None
@@ -106,7 +108,14 @@ class LiveDecoding:
             "classes": self._model.classes,
             **self._identity,
         }
-        self._thread = DecoderThread(self._decoder, ring, self._outputs, self._log, header=header)
+        self._thread = DecoderThread(
+            self._decoder,
+            ring,
+            self._outputs,
+            self._log,
+            header=header,
+            on_failure=self._on_failure,
+        )
         self._thread.start()
 
     def take_marker(self, marker: Marker) -> None:
@@ -118,26 +127,13 @@ class LiveDecoding:
             self._decoder.restart_evidence()
         self._on_cue(label)
 
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the decoder's thread, if something did."""
-        return self._thread.error if self._thread is not None else None
-
     def finish(self) -> None:
-        """Decide what is complete and end.
-
-        Raises
-        ------
-        StreamLostError
-            When the stream fell silent.
-        """
+        """Decide what is complete and end."""
         self._process.close()
         if self._thread is None:
             return
         self._thread.stop()
         self._tracker.finish()
-        if isinstance(self._thread.error, StreamLostError):
-            raise self._thread.error
 
 
 def _warm_up(model: Model, info: StreamInfo, settings: OnlineSettings) -> None:

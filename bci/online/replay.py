@@ -23,7 +23,7 @@ from bci.signal.trials import find_trials
 from bci.sources.playback import PlaybackSource
 from bci.sources.recording import Recording
 
-__all__ = ["Replay", "Verification", "cues_of", "replay", "verify"]
+__all__ = ["Replay", "Verification", "cues_of", "logged_unit", "replay", "verify"]
 
 #: Called with how many samples are done and how many there are.
 Progress = Callable[[int, int], None]
@@ -118,7 +118,7 @@ def replay(
         model.classes,
         model.epochs,
         settings,
-        recording.info.rate_hz,
+        model.rate_hz,
     )
     return Replay(decisions, trials, elapsed_s, recording.duration_s / elapsed_s)
 
@@ -198,6 +198,12 @@ def verify(
     return outcome, Verification(*comparison, same_machine=start["platform"] == platform)
 
 
+def logged_unit(log_path: Path) -> str | None:
+    """Return the unit that the user said the stream of the last online run had, if he did."""
+    started = [e for e in read_event_log(log_path) if e["event"] == "online_started"]
+    return started[-1]["unit"] if started else None
+
+
 def _logged_run(
     events: list[dict[str, Any]], recording: Recording, log_path: Path
 ) -> tuple[list[dict[str, Any]], int]:
@@ -205,8 +211,9 @@ def _logged_run(
     starts = [i for i, event in enumerate(events) if event["event"] == "online_started"]
     for at, until in zip(starts, [*starts[1:], len(events)], strict=True):
         found = np.flatnonzero(recording.stamps == events[at]["stamp"])
-        if len(found) == 1:
-            return events[at:until], int(found[0])
+        # A sender may stamp whole packets alike: the log says which of them it was.
+        if len(found) > events[at]["stamp_repeat"]:
+            return events[at:until], int(found[events[at]["stamp_repeat"]])
     raise RecordingError(
         f"{recording.path}: holds none of the {len(starts)} online runs of {log_path} "
         "(the stamp of their first sample is not in it): is it the recording of that session?"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bci.acquisition import RingBuffer
@@ -29,6 +30,9 @@ __all__ = ["DecoderThread"]
 _log = logging.getLogger(__name__)
 
 _WAIT_S = 0.1
+
+# A packet whose samples all carry one stamp is shorter than this.
+_REPEATS = 512
 
 
 class DecoderThread:
@@ -46,6 +50,8 @@ class DecoderThread:
         What the log says when the first sample has come, beside its stamp.
     clock : callable
         LSL clock (s).
+    on_failure : callable
+        Called with what ended the thread early.
     silence_s : float
         A stream that sends nothing for this long is reported as lost.
     """
@@ -58,11 +64,13 @@ class DecoderThread:
         log: EventLog | None = None,
         *,
         header: Mapping[str, Any] | None = None,
+        on_failure: Callable[[BaseException], Any] = lambda error: None,
         clock: Callable[[], float] = lsl_clock,
         silence_s: float = 5.0,
     ) -> None:
         self._decoder, self._ring, self._log, self._clock = decoder, ring, log, clock
         self._outputs = list(outputs)
+        self._on_failure = on_failure
         self._header = dict(header or {})
         self._silence_s = silence_s
         self._stop = threading.Event()
@@ -99,7 +107,11 @@ class DecoderThread:
     def _fail(self, error: BaseException) -> None:
         self.error = error
         if self._log is not None:
-            self._log.write("decoder_failed", reason=str(error))
+            try:
+                self._log.write("decoder_failed", reason=str(error))
+            except InputError as failure:
+                _log.error("%s", failure)
+        self._on_failure(error)
 
     def _decide_until_stopped(self) -> None:
         silent_s, begun = 0.0, False
@@ -124,9 +136,13 @@ class DecoderThread:
             self._hand_out()
 
     def _begin(self) -> None:
-        first = self._ring.window(self._decoder.start_sample + 1, 1)
-        if self._log is not None and first is not None:
-            self._log.write("online_started", stamp=float(first.stamps[0]), **self._header)
+        start = self._decoder.start_sample
+        n_before = min(start - self._ring.first_available, _REPEATS)
+        window = self._ring.window(start + 1, n_before + 1)
+        if self._log is not None and window is not None:
+            stamp = float(window.stamps[-1])
+            repeat = int(np.count_nonzero(window.stamps[:-1] == stamp))
+            self._log.write("online_started", stamp=stamp, stamp_repeat=repeat, **self._header)
 
     def _hand_out(self) -> None:
         jumps_before = dict(self._decoder.script.jumps)
@@ -138,11 +154,11 @@ class DecoderThread:
                     _log.exception("output %r failed; it is not called again", output)
                     self._outputs.remove(output)
             issued = replace(decision, issued_s=self._clock())
+            self.decisions.append(issued)
             if self._log is not None:
                 if decision.sample in self._decoder.script.restarts:
                     self._log.write("evidence_restarted", sample=decision.sample)
                 self._log.write("decision", **issued.as_dict())
-            self.decisions.append(issued)
         for sample, to_sample in self._decoder.script.jumps.items():
             if sample not in jumps_before and self._log is not None:
                 self._log.write("overrun", sample=sample, to_sample=to_sample)

@@ -9,7 +9,7 @@ import numpy as np
 from bci.config import EpochSettings, OnlineSettings
 from bci.online.decision import Decision
 from bci.online.smoothing import Smoother
-from bci.signal import hop_samples, window_samples
+from bci.signal import hop_samples, span_ends
 
 __all__ = ["Cue", "TrialOutcome", "accuracy_of", "score_trials"]
 
@@ -90,12 +90,11 @@ def score_trials(
     on, as in the evaluation of a recording.
     """
     hop = hop_samples(online.hop_s, rate_hz)
-    length = window_samples(epochs, rate_hz)
+    first_end, last_end = span_ends(epochs, rate_hz)
     ends = np.array([decision.sample for decision in decisions], dtype=np.int64)
     outcomes = []
     for cue in cues:
-        after = cue.sample + round(epochs.window_s[0] * rate_hz) + length - hop
-        until = cue.sample + round(epochs.window_s[1] * rate_hz)
+        after, until = cue.sample + first_end - hop, cue.sample + last_end
         inside = [
             decisions[i]
             for i in range(
@@ -117,7 +116,9 @@ def score_trials(
                 probabilities=None if smoothed is None else tuple(smoothed.tolist()),
                 n_windows=smoother.n_windows,
                 n_without=len(inside) - smoother.n_windows,
-                reasons=tuple(dict.fromkeys(d.reason for d in inside if d.probabilities is None)),
+                reasons=("cut short",)
+                if not inside
+                else tuple(dict.fromkeys(d.reason for d in inside if d.probabilities is None)),
             )
         )
     return outcomes

@@ -2,6 +2,7 @@
 
 from bci.recording.process import RecorderProcess
 from bci.recording.recorder import Recorder
+from bci.recording.run import RunRecording
 from bci.recording.status import RecorderStatus, RecorderSummary, StreamCount
 from bci.recording.xdf import XdfWriter
 
@@ -10,6 +11,7 @@ __all__ = [
     "RecorderProcess",
     "RecorderStatus",
     "RecorderSummary",
+    "RunRecording",
     "StreamCount",
     "XdfWriter",
 ]

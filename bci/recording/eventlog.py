@@ -7,6 +7,7 @@ removes or inserts a line breaks the chain from there on.
 
 import hashlib
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from bci.errors import RecordingError, SettingsError
 from bci.sources.clock import lsl_clock
 
 __all__ = ["EventLog", "read_event_log"]
+
+_log = logging.getLogger(__name__)
 
 _START = "0" * 64
 
@@ -50,12 +53,25 @@ class EventLog:
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
 
     def write(self, event: str, **fields: Any) -> None:
-        """Append one event and hand it to the system."""
+        """Append one event and hand it to the system.
+
+        Raises
+        ------
+        RecordingError
+            When it cannot be written.
+        """
         with self._lock:
             content = _canonical({"event": event, "at_s": self._clock(), **fields})
-            self._chain = _linked(self._chain, content)
-            self._file.write(f'{content[:-1]}, "chain": "{self._chain}"}}\n')
-            self._file.flush()
+            chain = _linked(self._chain, content)
+            try:
+                self._file.write(f'{content[:-1]}, "chain": "{chain}"}}\n')
+                self._file.flush()
+            except OSError as error:
+                raise RecordingError(
+                    f"{self.path}: the event log cannot be written ({error.strerror}): make room "
+                    "on the disk"
+                ) from error
+            self._chain = chain
 
     def close(self) -> None:
         """Force the log to the disk and close it; more than once is harmless."""
@@ -87,11 +103,15 @@ def read_event_log(path: Path) -> Iterator[dict[str, Any]]:
     """
     chain = _START
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: cannot be read as an event log ({error})") from error
+    # Not splitlines: a label may hold a line separator that is none in JSON lines.
+    *lines, rest = text.split("\n")
     if not lines:
-        raise RecordingError(f"{path}: the event log is empty")
+        raise RecordingError(f"{path}: the event log is empty, or is none")
+    if rest:
+        _log.warning("%s: its last line is cut and is not used", path)
     for number, line in enumerate(lines, start=1):
         try:
             fields = json.loads(line)

@@ -14,7 +14,7 @@ from bci.online import Decision, TrialOutcome
 from bci.report.session import SessionSummary
 from bci.signal.epochs import Epochs, nearest_sample, sample_times
 from bci.signal.trials import find_trials
-from bci.sources.labels import standard_position
+from bci.sources.labels import match_channels, standard_position
 from bci.sources.recording import Recording
 
 __all__ = [
@@ -91,7 +91,7 @@ def _raw_trials(recordings: Sequence[Recording], epochs: Epochs) -> tuple[F64, N
     kept: list[F64] = []
     labels: list[str] = []
     for recording in recordings:
-        picks = [recording.info.labels.index(name) for name in epochs.channels]
+        picks = match_channels(epochs.channels, recording.info.labels)
         line = timeline(recording.stamps, recording.info.rate_hz)
         times = sample_times(recording, line)
         for trial in find_trials(recording.markers, epochs.settings.event_map):
@@ -102,7 +102,7 @@ def _raw_trials(recordings: Sequence[Recording], epochs: Epochs) -> tuple[F64, N
                 and inside
                 and not line.crosses_gap(cue, cue + stop)
             ):
-                kept.append(recording.samples[cue + start : cue + stop, picks].T)
+                kept.append(recording.samples[cue + start : cue + stop][:, picks].T)
                 labels.append(trial.class_name)
     return np.array(kept), np.array(labels)
 

@@ -26,11 +26,11 @@ def accuracy_line(trials: Sequence[TrialOutcome]) -> str:
     low, high = wilson_interval(k, n)
     counts = [sum(t.cue == cue for t in decoded) for cue in {t.cue for t in decoded}]
     chance = chance_level(counts)
+    line = f"{100 * k / n:.0f} % of {n} trials, 95 % interval {100 * low:.0f} to {100 * high:.0f} %"
+    if chance > 1:
+        return f"{line}; too few trials to tell from chance"
     verdict = "above chance" if k / n >= chance else "not above chance"
-    return (
-        f"{100 * k / n:.0f} % of {n} trials, 95 % interval {100 * low:.0f} to {100 * high:.0f} %; "
-        f"chance alone reaches {100 * min(chance, 1):.0f} % in one session of twenty: {verdict}"
-    )
+    return f"{line}; chance alone reaches {100 * chance:.0f} % in one session of twenty: {verdict}"
 
 
 def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from bci.config import EpochSettings
 from bci.errors import SettingsError
 
-__all__ = ["hop_samples", "window_samples", "window_starts"]
+__all__ = ["hop_samples", "span_ends", "window_samples", "window_starts"]
 
 
 def window_samples(settings: EpochSettings, rate_hz: float) -> int:
@@ -39,6 +39,17 @@ def window_starts(settings: EpochSettings, rate_hz: float) -> NDArray[np.int64]:
         return np.array([first], dtype=np.int64)
     step = max(1, round(settings.step_s * rate_hz))
     return np.arange(first, max(last, first) + 1, step, dtype=np.int64)
+
+
+def span_ends(settings: EpochSettings, rate_hz: float) -> tuple[int, int]:
+    """Return where the first window of a trial ends, and the last may, in samples after the cue.
+
+    >>> span_ends(EpochSettings(window_s=(0.5, 3.5), length_s=2), 100.0)
+    (250, 350)
+    """
+    first = round(settings.window_s[0] * rate_hz) + window_samples(settings, rate_hz)
+    # Start, length and stop are rounded apart: the first window may end a sample behind the span.
+    return first, max(first, round(settings.window_s[1] * rate_hz))
 
 
 def hop_samples(hop_s: float, rate_hz: float) -> int:

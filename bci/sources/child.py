@@ -1,15 +1,18 @@
 """A worker in a process of its own, asked over a pipe.
 
 The child is spawned (on every platform alike), leaves Ctrl-C to its parent, and ends when the
-parent does: the pipe then reports its end. One request is answered at a time, in order.
+parent does: the pipe then reports its end. Requests are numbered, and so are answers: one that
+nobody waits for any more (its question timed out, or Ctrl-C fell in between) is thrown away.
 """
 
 import logging
 import multiprocessing
 import signal
 import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -47,21 +50,39 @@ def _child_main(
     try:
         worker = factory(*arguments)
     except InputError as error:
-        pipe.send((False, error))
+        pipe.send((0, False, error))
         return
     except Exception as error:
         logger.exception("the worker could not be made")
-        pipe.send((False, RolandicError(f"{error!r}\n{traceback.format_exc()}")))
+        pipe.send((0, False, RolandicError(f"{error!r}\n{traceback.format_exc()}")))
         return
-    pipe.send((True, None))
+    pipe.send((0, True, None))
     method = ""
     try:
         while method != "close":
-            method, asked = pipe.recv()
-            pipe.send(_answer(worker, method, asked))
+            number, method, asked = pipe.recv()
+            pipe.send((number, *_answer(worker, method, asked)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         logger.debug("the parent process is gone")
         worker.close()
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Let a process that is started now inherit that Ctrl-C is none of its business.
+
+    It sets so itself, but only after its imports, and a Ctrl-C in these would print a traceback.
+    Only the main thread may set signals; where another starts the process, or where signals are
+    not inherited (Windows), that short time remains.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class ChildProcess:
@@ -89,6 +110,7 @@ class ChildProcess:
             daemon=True,
         )
         self._lock = threading.Lock()
+        self._n_asked = 0
 
     @property
     def alive(self) -> bool:
@@ -102,10 +124,11 @@ class ChildProcess:
 
     def start(self, timeout_s: float = 60.0) -> None:
         """Start, and wait until the worker is made; raises what making it raised."""
-        self._process.start()
+        with _ctrl_c_ignored():
+            self._process.start()
         self._child_pipe.close()
         try:
-            self._receive(timeout_s)
+            self._receive(0, timeout_s)
         except BaseException:
             self._process.terminate()
             self._process.join()
@@ -120,19 +143,23 @@ class ChildProcess:
             What the method raised, or: the process has ended, or did not answer in time.
         """
         with self._lock:
+            self._n_asked += 1
             try:
-                self._pipe.send((method, arguments))
+                self._pipe.send((self._n_asked, method, arguments))
             except (BrokenPipeError, OSError) as error:
                 raise self.gone() from error
-            return self._receive(timeout_s)
+            return self._receive(self._n_asked, timeout_s)
 
-    def _receive(self, timeout_s: float) -> Any:
+    def _receive(self, number: int, timeout_s: float) -> Any:
+        deadline = time.monotonic() + timeout_s
+        answered = -1
         try:
-            if not self._pipe.poll(timeout_s):
-                raise RolandicError(
-                    f"the {self._name} process did not answer within {timeout_s:g} s"
-                )
-            done, answer = self._pipe.recv()
+            while answered != number:
+                if not self._pipe.poll(max(0.0, deadline - time.monotonic())):
+                    raise RolandicError(
+                        f"the {self._name} process did not answer within {timeout_s:g} s"
+                    )
+                answered, done, answer = self._pipe.recv()
         except (EOFError, ConnectionResetError, BrokenPipeError) as error:
             raise self.gone() from error
         if not done:

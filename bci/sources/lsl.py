@@ -1,6 +1,7 @@
 """A live LSL stream as a source of samples."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from bci.sources.discovery import (
     resolve_streams,
 )
 from bci.sources.inlets import NUMPY_DTYPES, ClockOffset, NumericPull, open_inlet
-from bci.sources.units import undeclared_unit_warning, unit_scale
+from bci.sources.units import undeclared_unit_warning, unit_scale, with_unit
 
 __all__ = [
     "FoundStream",
@@ -116,7 +117,7 @@ class LslSource:
         self._volts_seen = _read_only(self._volts)
         self._stamps_seen = _read_only(self._pull.stamps)
         self._next_sample = 0
-        self._info = info
+        self._info = replace(info, channels=with_unit(info.channels, self._unit))
 
     def read(self, timeout_s: float) -> Chunk | None:
         """Return the next samples, waiting at most `timeout_s` for the first.

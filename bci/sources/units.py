@@ -1,6 +1,7 @@
 """Units of voltage, as amplifiers and files spell them, and whether amplitudes can be EEG."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ __all__ = [
     "undeclared_unit_warning",
     "unit_scale",
     "volts_per",
+    "with_unit",
 ]
 
 F64 = NDArray[np.float64]
@@ -116,6 +118,15 @@ def unit_scale(channels: Sequence[Channel], override_unit: str | None = None) ->
         named = "; ".join(f"{unit!r} of {', '.join(labels)}" for unit, labels in strange.items())
         raise ChannelError(f"unit {named} is no voltage: say --unit uV if that is what it means")
     return scale
+
+
+def with_unit(channels: Sequence[Channel], override_unit: str | None) -> tuple[Channel, ...]:
+    """Return the channels with the unit that the user says their EEG has, where he says one."""
+    if override_unit is None:
+        return tuple(channels)
+    return tuple(
+        replace(channel, unit=override_unit) if is_eeg(channel) else channel for channel in channels
+    )
 
 
 def undeclared_unit_warning(

@@ -27,6 +27,7 @@ from bci.sources.units import (
     suggested_unit,
     undeclared_unit_warning,
     unit_scale,
+    with_unit,
 )
 from bci.sources.xdf_chunks import XdfExtent, open_head, open_xdf_bytes, scan_chunks
 
@@ -359,7 +360,7 @@ def read_xdf(
             kind=_text(info, "type"),
             source_id=_text(info, "source_id"),
             rate_hz=_rate(eeg),
-            channels=channels,
+            channels=with_unit(channels, unit),
             dtype="float64" if dtype == "double64" else dtype,
             hostname=_text(info, "hostname"),
         ),

@@ -79,32 +79,45 @@ def test_an_empty_ring_has_no_window():
     assert not ring.wait_for(1, 0.0)
 
 
-def test_readers_never_see_a_torn_sample():
-    """While a writer runs round the ring, every intact window is consistent in itself."""
-    ring = RingBuffer(64, 8)
-    done = threading.Event()
+class Interrupted:
+    """Samples that call back each time the ring takes a piece of them: in the middle of a write."""
 
-    def write() -> None:
-        for first in range(0, 40_000, 8):
-            write_counter(ring, first, 8)
-        done.set()
+    def __init__(self, samples, hook):
+        self._samples, self._hook = samples, hook
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    checked = 0
-    while not done.is_set():
-        end = ring.n_written
-        window = ring.window(end, min(32, end)) if end else None
-        if window is None:
-            continue
-        samples, times = window.samples.copy(), window.times.copy()
-        if ring.is_intact(window):
-            expected = np.arange(end - len(times), end)
-            np.testing.assert_array_equal(samples, np.repeat(expected[:, None], 8, axis=1))
-            np.testing.assert_array_equal(times, expected / 100.0)
-            checked += 1
-    writer.join()
-    assert checked > 0
+    def __len__(self):
+        return len(self._samples)
+
+    def __getitem__(self, piece):
+        self._hook()
+        return self._samples[piece]
+
+
+@pytest.mark.parametrize("written", [0, 5, 37, 64, 100])
+@pytest.mark.parametrize("n", [1, 8, 40, 64, 70])
+def test_readers_never_see_a_torn_sample(written, n):
+    """Whenever a reader comes in the middle of a write, what it gets is whole, or it is told."""
+    ring = RingBuffer(64, 2)
+    for first in range(0, written, 5):
+        write_counter(ring, first, min(5, written - first))
+    held = [ring.window(written, k) for k in range(1, min(written, 64) + 1)]
+    looks = []
+
+    def look():
+        assert ring.n_written == written
+        fresh = [ring.window(written, k) for k in range(1, 65)]
+        for window in [*held, *fresh]:
+            if window is not None and ring.is_intact(window):
+                expected = np.arange(window.first_sample, window.first_sample + len(window.times))
+                np.testing.assert_array_equal(window.samples[:, 0], expected)
+                np.testing.assert_array_equal(window.times, expected / 100.0)
+        looks.append(sum(w is not None and ring.is_intact(w) for w in held))
+
+    index = np.arange(written, written + n)
+    samples = np.repeat(index[:, None].astype(float), 2, axis=1)
+    ring.write(Interrupted(samples, look), index / 100.0, index / 50.0, index // 7, 0.0)
+    # What the write was about to take was withdrawn before the first byte changed.
+    assert looks[0] == max(0, min(written, 64) - max(0, written + n - 64 - max(0, written - 64)))
 
 
 def test_closing_wakes_whoever_waits():
