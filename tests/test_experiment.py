@@ -1,5 +1,6 @@
 """The experiment over real LSL: recordings played by an amplifier in another process."""
 
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,12 @@ import pytest
 
 from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import load_model, platform_card
-from bci.errors import ModelError, RecordingError, StreamLostError
+from bci.errors import ModelError, RecordingError, RolandicError, StreamError
 from bci.events import Marker
 from bci.experiment import Experiment, ExperimentError, RunContext, State
 from bci.online import DecisionOutlet, verify
 from bci.paradigm import play_run
+from bci.recording import RecorderProcess
 from bci.recording.eventlog import read_event_log
 from bci.sources.amplifier import AmplifierProcess
 from bci.sources.discovery import StreamQuery
@@ -84,7 +86,6 @@ def test_a_session_from_connecting_to_its_replay(tmp_path, amplifier):
         State.MONITORING,
         State.TRAINED,
         State.ONLINE,
-        State.TRAINED,
         State.TRAINED,
         State.CLOSED,
     ]
@@ -171,6 +172,69 @@ def test_a_stream_that_dies_keeps_what_came(tmp_path):
     np.testing.assert_array_equal(kept.samples, truth[: kept.n_samples])
 
 
+def test_a_run_that_failed_does_not_block_the_next(tmp_path, amplifier):
+    """A run that raised keeps its file, is not learned from, and another can be made."""
+    experiment = connected(tmp_path / "session", amplifier)
+
+    def broken(context: RunContext) -> bool:
+        raise ZeroDivisionError("a fault of the paradigm")
+
+    try:
+        with pytest.raises(ZeroDivisionError):
+            experiment.calibrate(broken)
+        assert experiment.state is State.MONITORING
+        assert experiment.calibrations == []
+        path = experiment.calibrate(lambda context: True)
+        assert experiment.calibrations == [path]
+        assert sorted(p.name for p in (tmp_path / "session").glob("*.xdf")) == [
+            "calibration-01.xdf",
+            "calibration-02.xdf",
+        ]
+    finally:
+        experiment.close()
+
+
+def test_a_recorder_that_dies_ends_the_run(tmp_path, amplifier, monkeypatch):
+    """When nothing is recorded any more the run is ended at once, and it is said why."""
+    recorders = []
+    start = RecorderProcess.start
+
+    def started(recorder: RecorderProcess) -> None:
+        start(recorder)
+        recorders.append(recorder)
+
+    monkeypatch.setattr(RecorderProcess, "start", started)
+    experiment = connected(tmp_path / "session", amplifier)
+
+    def run(context: RunContext) -> bool:
+        recorders[0]._child._process.kill()  # noqa: SLF001 -- a crash, not a stop
+        assert context.cancelled.wait(10.0)
+        return False
+
+    try:
+        with pytest.raises(RolandicError, match="recorder process ended"):
+            experiment.calibrate(run)
+        assert experiment.state is State.MONITORING
+    finally:
+        experiment.close()
+
+
+def test_closing_ends_a_run_first(tmp_path, amplifier):
+    """Closed from another thread in mid-run: the file is whole, the log complete, closed stays."""
+    experiment = connected(tmp_path / "session", amplifier)
+    closer = threading.Thread(target=experiment.close)
+
+    def run(context: RunContext) -> bool:
+        closer.start()
+        return not context.cancelled.wait(10.0)
+
+    experiment.calibrate(run)
+    closer.join(10.0)
+    assert experiment.state is State.CLOSED
+    events = [e["event"] for e in read_event_log(tmp_path / "session" / "session.jsonl")]
+    assert events[-3:] == ["recording_finished", "disconnected", "session_closed"]
+
+
 def test_stop_ends_a_run_early(tmp_path, amplifier):
     """A run that is stopped is recorded until then, and the experiment goes on."""
     experiment = connected(tmp_path / "session", amplifier)
@@ -205,7 +269,7 @@ def test_what_the_state_does_not_allow_is_refused_with_the_reason(tmp_path):
 def test_a_missing_marker_stream_leaves_nothing_connected(tmp_path, amplifier):
     """When the second of two streams is not there, the first is let go of."""
     experiment = Experiment(tmp_path / "session", EPOCHS, ONLINE)
-    with pytest.raises(StreamLostError.__base__, match="nobody"):
+    with pytest.raises(StreamError, match="nobody"):
         experiment.connect(
             StreamQuery(source_id=amplifier.source_id),
             StreamQuery(source_id="nobody"),

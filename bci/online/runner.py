@@ -88,6 +88,10 @@ class DecoderThread:
         if self._thread.is_alive():
             self._thread.join()
 
+    def join(self, timeout_s: float) -> None:
+        """Wait for the stream to end, and the thread with it."""
+        self._thread.join(timeout_s)
+
     @property
     def running(self) -> bool:
         """Whether the thread is alive."""
