@@ -144,8 +144,17 @@ def test_a_session_from_connecting_to_its_replay(tmp_path, amplifier):
         forged, saved, recording_hash(experiment.model_path), log, platform_card()
     )
     assert not verification.reproduced
-    # So is a log that was changed.
+    # So is a log whose tail is missing, which no chain of hashes can show,
     text = log.read_text(encoding="utf-8")
+    tail = log.with_name("tail.jsonl")
+    tail.write_text("".join(text.splitlines(keepends=True)[:-40]), "utf-8")
+    _, verification = verify(
+        recording, saved, recording_hash(experiment.model_path), tail, platform_card()
+    )
+    assert verification.n_identical == verification.n_logged < len(result.decisions)
+    assert not verification.complete
+    assert not verification.reproduced
+    # and a log that was changed.
     log.write_text(text.replace('"label": "left_hand"', '"label": "right_hand"', 1), "utf-8")
     with pytest.raises(RecordingError, match="chain of hashes is broken"):
         list(read_event_log(log))

@@ -107,9 +107,7 @@ def command(
     params = options.check_decoders([decoder], options.parse_params(param))
     names = options.split_names(labels) or None
     recordings = options.open_recordings(paths, unit=unit, labels=labels, stream=stream)
-    output.show_warnings(
-        f"{recording.path.name}: {text}" for recording in recordings for text in recording.warnings
-    )
+    output.show_recording_warnings(recordings)
     if recordings:
         channels = channels or _sensorimotor_if_there(recordings)
     else:
@@ -127,7 +125,7 @@ def command(
     if not recordings:
         simulated_protocols(epochs, seed)
     folder = _new_folder(out)
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False)
     began = time.monotonic()
     with ExitStack() as stack:
         console.print(f"session in {folder}")

@@ -30,6 +30,10 @@ __all__ = [
 #: The part of the simulated person's trials that is decoded: they are short, as is a demo.
 SIMULATED_WINDOW_S = (0.5, 3.0)
 
+# Cues leave this much of the simulated person's time before they are due (see `StreamTime`); less
+# than the end of a run lasts, so that all that is cued is also recorded.
+_AHEAD_S = 2.0
+
 _CALIBRATION = GrazSettings(
     trials_per_class=20, fixation_s=1.0, imagery_s=3.5, pause_s=(1.0, 1.5), lead_s=3.0
 )
@@ -95,7 +99,7 @@ class SimulatedDriver:
             completed = present_run(
                 self._calibration,
                 self._outlet,
-                StreamTime(context.ring),
+                StreamTime(context.ring, ahead_s=_AHEAD_S),
                 context.cancelled,
                 on_step=context.on_step,
             )

@@ -11,7 +11,7 @@ from bci.config import EpochSettings
 from bci.errors import ChannelError, SettingsError
 from bci.events import parse_classes, parse_event_map
 from bci.sources.labels import canonical_label
-from bci.sources.reading import open_recording
+from bci.sources.reading import open_recording, recording_hash
 from bci.sources.recording import Recording
 
 __all__ = [
@@ -108,7 +108,9 @@ ParamOption = Annotated[
     ),
 ]
 FoldsOption = Annotated[int, typer.Option(metavar="N", help="Folds of the cross-validation.")]
-SeedOption = Annotated[int, typer.Option(metavar="N", help="Of the shuffling into folds.")]
+SeedOption = Annotated[
+    int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of all that is drawn at random.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout instead of the table.")
 ]
@@ -137,14 +139,15 @@ def open_recordings(
     InputError
         For a file that cannot be used, or one that is given twice.
     """
-    seen: set[Path] = set()
-    for path in paths:
-        place = path.resolve()
-        if place in seen:
+    seen: dict[str, Path] = {}
+    for path in paths if len(paths) > 1 else ():
+        content = recording_hash(path)
+        if content in seen:
+            which = "given twice" if seen[content] == path else f"a copy of {seen[content]}"
             raise SettingsError(
-                f"{path}: given twice; its trials would be both learned from and tested on"
+                f"{path}: {which}; its trials would be both learned from and tested on"
             )
-        seen.add(place)
+        seen[content] = path
     names = split_names(labels) or None
     return [open_recording(path, unit=unit, labels=names, stream=stream) for path in paths]
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from bci.errors import SettingsError
+
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and not every command needs it
     from bci.evaluation.crossval import Progress as ProgressCallback
     from bci.evaluation.metrics import Score
@@ -30,12 +32,12 @@ __all__ = [
 
 def results_console() -> Console:
     """Return the console for results, on stdout; what is no terminal has lines of 100."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=100)
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=100)
 
 
 def _messages_console() -> Console:
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -43,8 +45,14 @@ def print_json(document: dict[str, Any]) -> None:
 
     Numbers that are not finite have no JSON; writing one is an error, not ``NaN``.
     """
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    text = json.dumps(document, indent=2, allow_nan=False)
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SettingsError(f"the results cannot be written ({error.strerror})") from error
 
 
 def show_warnings(warnings: Iterable[str]) -> None:

@@ -56,10 +56,11 @@ def command(
     ]
     if not queries:
         raise SettingsError("name a stream: --name, --type, --source-id or --predicate")
-    messages = Console(stderr=True, highlight=False)
+    messages = Console(stderr=True, highlight=False, markup=False)
     recorder = Recorder(queries, out, timeout_s=timeout)
+    # Until the streams are there Ctrl-C ends the command at once: nothing is recorded yet.
+    recorder.start()
     with stop_on_signals() as stop:
-        recorder.start()
         messages.print(f"recording to {out}; Ctrl-C stops", soft_wrap=True, markup=False)
         try:
             end_s = None if duration is None else time.monotonic() + duration
@@ -83,7 +84,7 @@ def command(
 
 def _line(status: RecorderStatus) -> str:
     counts = ", ".join(f"{stream.name}: {stream.n_samples}" for stream in status.streams)
-    return f"{status.duration_s:.0f} s; samples: {counts}".replace("[", r"\[")
+    return f"{status.duration_s:.0f} s; samples: {counts}"
 
 
 def _report(summary: RecorderSummary, *, json: bool) -> None:

@@ -1,5 +1,6 @@
 """``bci replay``: a recording through the online decoder, as fast as it can."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,13 +9,15 @@ from rich.table import Table
 
 from bci.cli import options, output
 from bci.config import OnlineSettings
-from bci.decoders import load_model, platform_card
-from bci.errors import RecordingError, RolandicError
+from bci.decoders import Model, load_model, platform_card
+from bci.errors import ChannelError, RecordingError, RolandicError
 from bci.evaluation.chance import chance_level
 from bci.evaluation.metrics import Score, wilson_interval
 from bci.online import Replay, TrialOutcome, Verification, replay, verify
 from bci.online.replay import logged_unit
-from bci.sources.reading import open_recording, recording_hash
+from bci.signal.trials import describe_labels
+from bci.sources.reading import check_channels, open_recording, recording_hash
+from bci.sources.recording import Recording
 
 __all__ = ["command", "outcome_figures"]
 
@@ -61,6 +64,8 @@ def command(
 ) -> None:
     """Decode a recording hop by hop, exactly as it would be, or was, decoded live.
 
+    With --verify, a decision that is not reproduced ends the command with code 1.
+
     Example: bci replay session/online-01.xdf --model session/model.bci --verify
     """
     settings = OnlineSettings.make(
@@ -77,7 +82,8 @@ def command(
     opened = open_recording(
         recording, unit=unit, labels=options.split_names(labels) or None, stream=stream
     )
-    output.show_warnings(opened.warnings)
+    output.show_recording_warnings([opened])
+    _warn_of_channels(opened, loaded)
     verification = None
     with output.progress_bar("replaying") as progress:
         if check:
@@ -91,15 +97,52 @@ def command(
             f"{recording}: {opened.duration_s:.1f} s are too short for one window of "
             f"{loaded.epochs.window_length_s:g} s"
         )
+    _check_decided(recording, outcome)
     figures = outcome_figures(outcome.trials)
+    if not outcome.trials:
+        output.show_warnings(
+            [
+                f"{recording}: no cue of {', '.join(loaded.classes)}: there is no accuracy; labels "
+                f"there: {describe_labels(opened.markers)}"
+            ]
+        )
     if json:
         output.print_json(_document(outcome, figures, verification))
     else:
         _print(outcome, figures, verification)
+    if verification is not None and not verification.complete:
+        raise _NotReproducedError(
+            f"{log}: the log ends before the run does, after {verification.n_logged} decisions "
+            f"of which {verification.n_identical} were reproduced: its tail is missing"
+        )
     if verification is not None and not verification.reproduced:
         raise _NotReproducedError(
             f"{recording}: {verification.n_logged - verification.n_identical} of "
             f"{verification.n_logged} decisions were not reproduced"
+        )
+
+
+def _warn_of_channels(recording: Recording, model: Model) -> None:
+    """Warn of channels that training would refuse; live, nobody could have refused them."""
+    try:
+        check_channels(recording, model.match_stream(recording.info))
+    except ChannelError as error:
+        output.show_warnings([str(error)])
+
+
+def _check_decided(path: Path, outcome: Replay) -> None:
+    """Refuse a recording of which not one window could be decoded.
+
+    Raises
+    ------
+    RecordingError
+    """
+    reasons = Counter(d.reason for d in outcome.decisions if d.probabilities is None)
+    if reasons.total() == len(outcome.decisions):
+        (reason, _), *_ = reasons.most_common(1)
+        raise RecordingError(
+            f"{path}: not one of {len(outcome.decisions)} windows could be decoded ({reason}): "
+            "check that channel, or train a model without it"
         )
 
 
@@ -141,6 +184,7 @@ def _document(
     if verification is not None:
         document["verification"] = {
             "reproduced": verification.reproduced,
+            "complete": verification.complete,
             "n_logged": verification.n_logged,
             "n_identical": verification.n_identical,
             "max_difference": verification.max_difference,

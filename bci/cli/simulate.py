@@ -71,7 +71,7 @@ def command(
 
     Example: bci simulate --file S001R12.edf --speed 2
     """
-    messages = Console(stderr=True, highlight=False)
+    messages = Console(stderr=True, highlight=False, markup=False)
     source, recorded = _source(
         file,
         labels=labels,

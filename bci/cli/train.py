@@ -90,6 +90,8 @@ def check_place(out: Path, *, overwrite: bool) -> None:
     """
     if out.is_dir():
         raise ModelError(f"--out {out} is a folder: name a file in it")
+    if out.exists() and not out.is_file():
+        raise ModelError(f"--out {out} is no ordinary file and is not replaced: name another")
     if out.exists() and not overwrite:
         raise ModelError(f"--out {out} exists: give another name, or --overwrite to replace it")
     if not out.parent.is_dir():

@@ -204,6 +204,8 @@ class Model:
         path = Path(path)
         if path.is_dir():
             raise ModelError(f"{path} is a folder: name a file in it")
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path} is no ordinary file and is not replaced: choose another name")
         if path.exists() and not overwrite:
             raise ModelError(f"{path} exists: choose another name, or say --overwrite")
         content = self._as_bytes()

@@ -79,7 +79,8 @@ class CueTracker:
 
     def take_marker(self, marker: Marker) -> None:
         """Take a marker as it arrives; those that are no cue of the model's classes pass by."""
-        label = class_of(marker.label, self._model.epochs.event_map)
+        # A model trained on somebody's event codes meets the paradigm's own class names online.
+        label = class_of(marker.label, self._model.epochs.event_map) or class_of(marker.label, {})
         if label not in self._model.classes:
             return
         with self._lock:

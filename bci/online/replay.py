@@ -52,11 +52,16 @@ def cues_of(recording: Recording, model: Model) -> list[Cue]:
     """Return the cues of the model's classes, each with the sample that training would take."""
     line = timeline(recording.stamps, recording.info.rate_hz)
     times = sample_times(recording, line)
-    return [
-        Cue(trial.class_name, nearest_sample(times, trial.onset_s), trial.onset_s)
-        for trial in find_trials(recording.markers, model.epochs.event_map)
-        if trial.class_name in model.classes and times[0] <= trial.onset_s <= times[-1]
-    ]
+    # A model trained on somebody's event codes meets the paradigm's own class names online.
+    for event_map in (model.epochs.event_map, {}):
+        cues = [
+            Cue(trial.class_name, nearest_sample(times, trial.onset_s), trial.onset_s)
+            for trial in find_trials(recording.markers, event_map)
+            if trial.class_name in model.classes and times[0] <= trial.onset_s <= times[-1]
+        ]
+        if cues:
+            break
+    return cues
 
 
 def replay(
@@ -135,6 +140,8 @@ class Verification:
         Largest difference of a probability.
     differences : tuple of str
         The first few, in words.
+    complete : bool
+        Whether the log goes on to the end of the run; what was cut off cannot be compared.
     same_machine : bool
         Whether the log names this machine's processor and library versions: only then is the
         last bit promised; elsewhere 1e-9.
@@ -144,14 +151,15 @@ class Verification:
     n_identical: int
     max_difference: float
     differences: tuple[str, ...]
+    complete: bool
     same_machine: bool
 
     @property
     def reproduced(self) -> bool:
         """Whether every decision came out as logged, as exactly as can be asked for here."""
         if self.same_machine:
-            return self.n_identical == self.n_logged
-        return not self.differences and self.max_difference <= 1e-9
+            return self.complete and self.n_identical == self.n_logged
+        return self.complete and not self.differences and self.max_difference <= 1e-9
 
 
 def verify(
@@ -172,6 +180,23 @@ def verify(
     ModelError
         When the log names another model.
     """
+    try:
+        return _verified(recording, model, model_sha256, log_path, platform, progress)
+    except (KeyError, TypeError) as error:
+        raise RecordingError(
+            f"{log_path}: an event lacks what this version of Rolandic needs ({error}): verify it "
+            "with the version that wrote it (named in its first line)"
+        ) from error
+
+
+def _verified(
+    recording: Recording,
+    model: Model,
+    model_sha256: str,
+    log_path: Path,
+    platform: dict[str, str],
+    progress: Progress | None,
+) -> tuple[Replay, Verification]:
     run, first_sample = _logged_run(list(read_event_log(log_path)), recording, log_path)
     start = run[0]
     if start["model_sha256"] != model_sha256:
@@ -194,8 +219,16 @@ def verify(
         script=script,
         progress=progress,
     )
-    comparison = _compare(logged, outcome.decisions, shift)
-    return outcome, Verification(*comparison, same_machine=start["platform"] == platform)
+    n_identical, largest, differences = _compare(logged, outcome.decisions, shift)
+    ends = [event["n_decisions"] for event in run if event["event"] == "online_finished"]
+    return outcome, Verification(
+        n_logged=len(logged),
+        n_identical=n_identical,
+        max_difference=largest,
+        differences=differences,
+        complete=ends == [len(logged)],
+        same_machine=start["platform"] == platform,
+    )
 
 
 def logged_unit(log_path: Path) -> str | None:
@@ -222,7 +255,7 @@ def _logged_run(
 
 def _compare(
     logged: list[dict[str, Any]], decisions: list[Decision], shift: int
-) -> tuple[int, int, float, tuple[str, ...]]:
+) -> tuple[int, float, tuple[str, ...]]:
     by_sample = {decision.sample: decision for decision in decisions}
     n_identical, largest, differences = 0, 0.0, []
     for event in logged:
@@ -248,4 +281,4 @@ def _compare(
                 largest = max(largest, gap)
                 identical &= gap == 0.0
         n_identical += identical
-    return len(logged), n_identical, largest, tuple(differences[:5])
+    return n_identical, largest, tuple(differences[:5])

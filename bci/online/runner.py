@@ -138,6 +138,9 @@ class DecoderThread:
             self._hand_out()
         if begun:
             self._hand_out()
+            if self._log is not None:
+                # By it a replay knows that the log's tail is not missing.
+                self._log.write("online_finished", n_decisions=len(self.decisions))
 
     def _begin(self) -> None:
         start = self._decoder.start_sample

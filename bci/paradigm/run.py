@@ -98,10 +98,14 @@ class StreamTime:
     ----------
     ring : RingBuffer
         Of the stream.
+    ahead_s : float
+        Waits end this much of the stream's time before what was waited for. A marker carries the
+        time when it is due, so a simulated person whose time runs twenty times too fast sees it
+        at the right moment although it travels for a while: 2 s are then 100 ms.
     """
 
-    def __init__(self, ring: RingBuffer) -> None:
-        self._ring = ring
+    def __init__(self, ring: RingBuffer, ahead_s: float = 0.0) -> None:
+        self._ring, self._ahead_s = ring, ahead_s
         self._stream = _Liveness(ring, time.monotonic)
 
     def now(self) -> float:
@@ -114,8 +118,8 @@ class StreamTime:
             self._stream.check()
 
     def wait_until(self, time_s: float, cancelled: threading.Event) -> bool:
-        """Wait until the stream has reached `time_s`; False when cancelled before."""
-        while self.now() < time_s:
+        """Wait until the stream has come within `ahead_s` of a time; False when cancelled."""
+        while self.now() < time_s - self._ahead_s:
             if cancelled.is_set():
                 return False
             self._ring.wait_for(self._ring.n_written + 1, _LOOK_S)
@@ -123,7 +127,7 @@ class StreamTime:
         return not cancelled.is_set()
 
     def stamp(self, due_s: float) -> float:
-        """Return the time due: the samples that come next carry later ones."""
+        """Return the time due."""
         return due_s
 
 

@@ -9,9 +9,11 @@ asks by broadcast is answered.
 import functools
 import math
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pylsl
@@ -55,6 +57,9 @@ level = -3
 
 #: Others that match answer within this time of the first (s).
 _GATHER_S = 0.3
+
+#: How long one call may wait inside liblsl (s).
+_SLICE_S = 0.5
 
 
 def _user_has_config() -> bool:
@@ -244,7 +249,11 @@ def resolve_streams(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
     """
     configure_lsl()
     _check(query)
-    first = pylsl.resolve_bypred(query.xpath(), minimum=1, timeout=timeout_s)
+    first: list[Any] = []
+    deadline = time.monotonic() + timeout_s
+    while not first and (left_s := deadline - time.monotonic()) > 0:
+        # In slices: Ctrl-C does not reach a call that waits inside liblsl.
+        first = pylsl.resolve_bypred(query.xpath(), minimum=1, timeout=min(left_s, _SLICE_S))
     if first and query.source_id is not None:
         return _sorted(map(_found, first))  # a source id means one device: none to wait for
     if first:

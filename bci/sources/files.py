@@ -20,6 +20,8 @@ def readable_file(path: Path) -> Path:
     try:
         if path.is_dir():
             raise RecordingError(f"{path} is a folder: name a recording in it")
+        if path.exists() and not path.is_file():
+            raise RecordingError(f"{path} is no ordinary file: name a recording")
         with path.open("rb") as file:
             if not file.read(1):
                 raise RecordingError(f"{path} is empty (0 bytes): record or copy it again")

@@ -33,6 +33,8 @@ F64 = NDArray[np.float64]
 BLOCK_SAMPLES = 256
 #: The beta rhythm and the muscles need room below Nyquist.
 MINIMUM_RATE_HZ = 80.0
+#: No EEG amplifier is faster, and the person would not keep up with the clock.
+MAXIMUM_RATE_HZ = 20_000.0
 DEFAULT_CHUNK_S = 0.04
 
 
@@ -94,6 +96,8 @@ class SimulatedSource:
             raise SettingsError(f"ability {ability:g}: give 0 (chance) to 1 (easy)")
         if not (math.isfinite(rate_hz) and rate_hz >= MINIMUM_RATE_HZ):
             raise SettingsError(f"rate {rate_hz:g} Hz: give {MINIMUM_RATE_HZ:g} Hz or more")
+        if rate_hz > MAXIMUM_RATE_HZ:
+            raise SettingsError(f"rate {rate_hz:g} Hz: give {MAXIMUM_RATE_HZ:g} Hz or less")
         for what, number in (("seed", seed), ("session", session)):
             if number < 0:
                 raise SettingsError(f"{what} {number}: give 0 or more")

@@ -62,6 +62,8 @@ CASES = [
     Case("a spreadsheet", train("{sheet}"), ["sheet.csv"]),
     Case("a FIF that is none", train("{text_fif}"), ["broken_raw.fif"]),
     Case("the second file is bad", train("{good}", "{empty_edf}"), ["empty.edf"]),
+    here("a copy of a file", train("{good}", "{twin}"), ["twin_raw.fif", "copy"]),
+    here("a seed below zero", train("{good}", "--seed", "-1"), ["--seed"]),
     here("a file given twice", train("{good}", "{good}"), ["good_raw.fif", "twice"]),
     # Events and trials
     Case(
@@ -278,6 +280,8 @@ def files(
     ):
         made[key] = folder / name
         made[key].write_bytes(content)
+    made["twin"] = folder / "twin_raw.fif"
+    made["twin"].write_bytes(made["good"].read_bytes())
     made["trap"].write_bytes(pickle.dumps(_Trap(made["sprung"])))
     return made
 

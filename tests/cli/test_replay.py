@@ -68,12 +68,62 @@ def test_the_table_names_every_trial(bci, trained, run_12):
     assert "chance reaches" in outcome.out
 
 
-def test_an_unmarked_recording_is_decoded_too(bci, trained, shared_data):
-    """A recording without cues gives decisions, no trials and no accuracy."""
-    plain = shared_data / "eegmmidb" / "S007R04.edf"
-    outcome = bci("replay", plain, "--model", trained, "--json", "--smoothing", "none")
+@pytest.fixture
+def relabelled(run_12, tmp_path):
+    """``relabelled({...})``: twenty seconds of the run with its annotations renamed."""
+
+    def write(names, change=None):
+        raw = mne.io.read_raw_edf(run_12, preload=True, verbose="error").crop(tmax=20.0)
+        raw.annotations.rename({k: v for k, v in names.items() if k in raw.annotations.description})
+        if change:
+            change(raw._data, raw.ch_names)  # noqa: SLF001 -- MNE's way to edit samples in place
+        path = tmp_path / "changed_raw.fif"
+        raw.save(path, fmt="double", overwrite=True, verbose="error")
+        return path
+
+    return write
+
+
+def test_an_unmarked_recording_is_decoded_too(bci_here, trained, relabelled):
+    """A recording without cues gives decisions, no trials, no accuracy, and says why."""
+    path = relabelled({"T1": "a", "T2": "b"})
+    outcome = bci_here("replay", path, "--model", trained, "--json", "--smoothing", "none")
     assert outcome.code == 0, outcome.err
-    assert json.loads(outcome.out)["n_decisions"] > 1000
+    document = json.loads(outcome.out)
+    assert document["n_decisions"] > 100
+    assert document["accuracy"] is None
+    assert "no cue of left_hand, right_hand" in outcome.err
+    assert "a (" in outcome.err
+
+
+def test_class_names_are_cues_for_every_model(bci_here, trained, relabelled):
+    """A model trained on T1 and T2 scores a recording of the paradigm, with class names."""
+    coded = bci_here("replay", relabelled({}), "--model", trained, "--json")
+    named = bci_here(
+        "replay",
+        relabelled({"T1": "left_hand", "T2": "right_hand"}),
+        "--model",
+        trained,
+        "--json",
+    )
+    trials = [json.loads(outcome.out)["trials"] for outcome in (coded, named)]
+    assert trials[0] == trials[1] != []
+
+
+def test_channels_that_training_would_refuse_are_named(bci_here, trained, relabelled):
+    """Equal channels decode with a warning; a flat one leaves nothing to decide on."""
+
+    def twins(data, names):
+        data[names.index("Cz..")] = data[names.index("C3..")]
+
+    def flat(data, names):
+        data[names.index("C3..")] = 0.0
+
+    outcome = bci_here("replay", relabelled({}, twins), "--model", trained, "--json")
+    assert outcome.code == 0
+    assert "C3" in outcome.err
+    assert "Cz" in outcome.err
+    one_error(bci_here("replay", relabelled({}, flat), "--model", trained), "C3", "flat")
 
 
 def one_error(outcome, *words):

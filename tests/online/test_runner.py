@@ -55,7 +55,8 @@ def test_the_log_holds_every_decision_and_the_start(fed, tmp_path, recording):
     with EventLog(path) as log:
         thread = DecoderThread(decoder, ring, (), log, header={"settings": {}})
         run_to_the_end(thread, ring)
-    start, *events = read_event_log(path)
+    start, *events, end = read_event_log(path)
+    assert (end["event"], end["n_decisions"]) == ("online_finished", len(thread.decisions))
     assert (start["event"], start["stamp"]) == ("online_started", recording.stamps[0])
     assert [e["smoothed"] for e in events] == [
         None if d.smoothed is None else list(d.smoothed) for d in thread.decisions

@@ -1,5 +1,6 @@
 """The amplifier in its own process."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -189,29 +190,19 @@ def _runs(pid: int) -> bool:
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
-class _Broken:
-    """A worker that fails in each way."""
-
-    def fail(self) -> None:
-        raise KeyError("what")
-
-    def die(self) -> None:
-        os._exit(3)
-
-    def close(self) -> str:
-        return "closed"
-
-
-def test_failures_of_a_child_reach_the_parent() -> None:
+def test_failures_of_a_child_reach_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault comes with its traceback, a dead child with its exit code; closing still works."""
-    child = ChildProcess("tester", _Broken)
+    # A spawned child must be able to import what it runs: it gets this process's path.
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    worker = importlib.import_module("broken_worker").BrokenWorker
+    child = ChildProcess("tester", worker)
     assert child.close() is None  # never started
-    child = ChildProcess("tester", _Broken)
+    child = ChildProcess("tester", worker)
     child.start()
     with pytest.raises(RolandicError, match=r"KeyError.*(?s:.)*in fail"):
         child.ask("fail")
     assert child.close() == "closed"
-    child = ChildProcess("tester", _Broken)
+    child = ChildProcess("tester", worker)
     child.start()
     with pytest.raises(RolandicError, match=r"tester process ended unexpectedly .*3"):
         child.ask("die")
