@@ -18,14 +18,16 @@ thread that caused them (psygnal); a window relays them to its own.
 """
 
 import enum
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from psygnal import Signal, SignalGroup
+from psygnal import EmitLoopError, Signal, SignalGroup, SignalInstance
 
 from bci.acquisition import Acquisition, RingBuffer
 from bci.acquisition.markers import MarkerThread
@@ -53,6 +55,8 @@ __all__ = [
     "RunContext",
     "State",
 ]
+
+_log = logging.getLogger(__name__)
 
 
 class State(enum.Enum):
@@ -186,7 +190,15 @@ class Experiment:
 
     def _enter(self, state: State) -> None:
         self.state = state
-        self.events.state_changed.emit(state)
+        self._emit(self.events.state_changed, state)
+
+    @staticmethod
+    def _emit(signal: SignalInstance, *what: object) -> None:
+        """Tell the listeners; one that fails is logged, and the experiment goes on."""
+        try:
+            signal.emit(*what)
+        except EmitLoopError:
+            _log.exception("a listener of %s failed", signal.name)
 
     def _rest(self) -> None:
         """Return to where runs start from."""
@@ -215,7 +227,7 @@ class Experiment:
 
     def _notice(self, text: str) -> None:
         self.log.write("noticed", text=text)
-        self.events.noticed.emit(text)
+        self._emit(self.events.noticed, text)
 
     def _fail(self, error: BaseException) -> None:
         """End the run that is going on: something that it needs has failed."""
@@ -335,7 +347,11 @@ class Experiment:
         completed = False
         try:
             completed = run(
-                RunContext(acquisition.ring, self._cancelled, self.events.step_reached.emit)
+                RunContext(
+                    acquisition.ring,
+                    self._cancelled,
+                    partial(self._emit, self.events.step_reached),
+                )
             )
         except BaseException as error:
             # The first thing that went wrong is what the user needs to hear of.
@@ -381,7 +397,7 @@ class Experiment:
                 self.epochs,
                 self.decoder,
                 self.params,
-                progress=self.events.training_progressed.emit,
+                progress=partial(self._emit, self.events.training_progressed),
             )
             model.save(self.model_path, overwrite=True)
             self.model = model
@@ -425,9 +441,9 @@ class Experiment:
                     "unit": self._unit,
                     "platform": platform_card(),
                 },
-                outputs=[*outputs, self.events.decision_made.emit],
-                on_cue=self.events.cue_received.emit,
-                on_outcome=self.events.trial_finished.emit,
+                outputs=[*outputs, partial(self._emit, self.events.decision_made)],
+                on_cue=partial(self._emit, self.events.cue_received),
+                on_outcome=partial(self._emit, self.events.trial_finished),
                 on_failure=self._fail,
             )
 

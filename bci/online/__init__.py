@@ -9,7 +9,7 @@ from bci.online.outputs import DecisionOutlet
 from bci.online.replay import Replay, Verification, replay, verify
 from bci.online.runner import DecoderThread
 from bci.online.smoothing import Smoother
-from bci.online.trials import Cue, TrialOutcome, accuracy_of, score_trials
+from bci.online.trials import Cue, TrialOutcome, score_trials
 
 __all__ = [
     "Cue",
@@ -24,7 +24,6 @@ __all__ = [
     "Smoother",
     "TrialOutcome",
     "Verification",
-    "accuracy_of",
     "latency_ms",
     "replay",
     "score_trials",

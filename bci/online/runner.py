@@ -92,11 +92,6 @@ class DecoderThread:
         """Wait for the stream to end, and the thread with it."""
         self._thread.join(timeout_s)
 
-    @property
-    def running(self) -> bool:
-        """Whether the thread is alive."""
-        return self._thread.is_alive()
-
     def _run(self) -> None:
         try:
             # Two BLAS threads make one small eigendecomposition three times slower.

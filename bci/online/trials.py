@@ -11,7 +11,7 @@ from bci.online.decision import Decision
 from bci.online.smoothing import Smoother
 from bci.signal import hop_samples, span_ends
 
-__all__ = ["Cue", "TrialOutcome", "accuracy_of", "score_trials"]
+__all__ = ["Cue", "TrialOutcome", "score_trials"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,3 @@ def score_trials(
             )
         )
     return outcomes
-
-
-def accuracy_of(outcomes: Sequence[TrialOutcome]) -> float | None:
-    """Return the share of correct trials among those that could be decoded; None for none."""
-    decoded = [outcome for outcome in outcomes if outcome.decoded is not None]
-    return sum(o.correct for o in decoded) / len(decoded) if decoded else None
