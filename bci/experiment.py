@@ -33,7 +33,7 @@ from bci.acquisition import Acquisition, RingBuffer
 from bci.acquisition.markers import MarkerThread
 from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import Model, platform_card
-from bci.errors import InputError, RolandicError
+from bci.errors import InputError, RolandicError, StreamLostError
 from bci.evaluation.training import train_model
 from bci.events import Marker
 from bci.online import Decision, LiveDecoding, TrialOutcome
@@ -353,8 +353,11 @@ class Experiment:
                     partial(self._emit, self.events.step_reached),
                 )
             )
+        except StreamLostError as error:
+            # The acquisition knows which stream it was, and what to do.
+            self._fail(acquisition.error or error)
+            raise (acquisition.error or error) from None
         except BaseException as error:
-            # The first thing that went wrong is what the user needs to hear of.
             self._fail(error)
             raise
         finally:
