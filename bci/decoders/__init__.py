@@ -1,7 +1,7 @@
 """Decoders of windows: scikit-learn estimators, their registry, and the model file."""
 
 from bci.decoders.acm import ACMDecoder
-from bci.decoders.base import Decoder
+from bci.decoders.base import CovarianceDecoder, Decoder, View
 from bci.decoders.card import platform_card
 from bci.decoders.csp import CSPDecoder
 from bci.decoders.mdm import FgMDMDecoder, MDMDecoder
@@ -13,12 +13,14 @@ from bci.decoders.tangent import TangentDecoder
 __all__ = [
     "ACMDecoder",
     "CSPDecoder",
+    "CovarianceDecoder",
     "Decoder",
     "DecoderEntry",
     "FgMDMDecoder",
     "MDMDecoder",
     "Model",
     "TangentDecoder",
+    "View",
     "activation_patterns",
     "available_decoders",
     "load_model",

@@ -1,7 +1,8 @@
 """What every decoder is: a thin scikit-learn classifier of windows."""
 
 from abc import abstractmethod
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +11,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from bci.errors import ChannelError, SettingsError, TrialError
 from bci.riemann import augmented_covariances, regularised
 
-__all__ = ["F64", "Decoder", "Index", "check_at_least", "covariances"]
+__all__ = [
+    "F64",
+    "CovarianceDecoder",
+    "Decoder",
+    "Index",
+    "View",
+    "check_at_least",
+    "covariances",
+]
 
 F64 = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -144,6 +153,71 @@ class Decoder(ClassifierMixin, BaseEstimator):
     @abstractmethod
     def _probabilities(self, X: F64) -> F64:
         """Return probabilities of checked windows."""
+
+
+class View(NamedTuple):
+    """One augmented covariance that a decoder takes of a window.
+
+    Attributes
+    ----------
+    channels : tuple of int or None
+        Columns of the window that take part; None: all.
+    order, lag : int
+        Of the augmented covariance; lag in samples.
+    """
+
+    channels: tuple[int, ...] | None
+    order: int
+    lag: int
+
+
+class CovarianceDecoder(Decoder):
+    """Base of the decoders that see a window only through its (augmented) covariances.
+
+    The covariances may come from elsewhere than the window: a sliding sum online, or recentred.
+    A subclass has a parameter `covariance`, and writes `views` and `probabilities_from`.
+    """
+
+    covariance: str
+
+    @property
+    @abstractmethod
+    def views(self) -> tuple[View, ...]:
+        """The covariances that a fitted decoder takes, in order."""
+
+    @abstractmethod
+    def probabilities_from(self, C: Sequence[F64]) -> F64:
+        """Return class probabilities from covariances.
+
+        Parameters
+        ----------
+        C : sequence of ndarray of float64, shape (n_windows, n, n)
+            One a view; n = order * n_channels of the view.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_windows, n_classes)
+        """
+
+    def covariances(self, X: F64) -> list[F64]:
+        """Return the covariances of windows, one stack a view.
+
+        Parameters
+        ----------
+        X : ndarray of float64, shape (n_windows, n_channels, n_times)
+        """
+        return [
+            covariances(
+                X if view.channels is None else X[:, list(view.channels)],
+                view.order,
+                view.lag,
+                self.covariance,
+            )
+            for view in self.views
+        ]
+
+    def _probabilities(self, X: F64) -> F64:
+        return self.probabilities_from(self.covariances(X))
 
 
 _NOT_NUMBERS = (

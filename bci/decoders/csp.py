@@ -1,15 +1,17 @@
 """Common spatial patterns and linear discriminant analysis."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from bci.decoders.base import F64, Decoder, Index, check_at_least, covariances
+from bci.decoders.base import F64, CovarianceDecoder, Index, View, check_at_least, covariances
 from bci.decoders.linear import link_probabilities, scores
 
 __all__ = ["CSPDecoder"]
 
 
-class CSPDecoder(Decoder):
+class CSPDecoder(CovarianceDecoder):
     """Log-variances along common spatial patterns, and linear discriminant analysis.
 
     Blankertz et al. 2008, IEEE Signal Processing Magazine 25(1); for more than two classes by
@@ -39,20 +41,25 @@ class CSPDecoder(Decoder):
 
         C = covariances(X, 1, 1, self.covariance)
         # Volts squared are near 1e-11, below the tolerances of the joint diagonalisation.
-        C /= np.trace(C, axis1=1, axis2=2).mean() / C.shape[-1]
-        csp = CSP(nfilter=check_at_least("n_filters", self.n_filters, 1)).fit(C, target)
+        scaled = C / (np.trace(C, axis1=1, axis2=2).mean() / C.shape[-1])
+        csp = CSP(nfilter=check_at_least("n_filters", self.n_filters, 1)).fit(scaled, target)
         self.filters_ = np.ascontiguousarray(csp.filters_)
         self.patterns_ = np.ascontiguousarray(csp.patterns_)
-        lda = LinearDiscriminantAnalysis().fit(self._features(X), target)
+        lda = LinearDiscriminantAnalysis().fit(self._features(C), target)
         self.coef_ = np.ascontiguousarray(lda.coef_)
         self.intercept_ = lda.intercept_
 
-    def _features(self, X: F64) -> F64:
-        C = covariances(X, 1, 1, self.covariance)
+    def _features(self, C: F64) -> F64:
         powers = ((self.filters_ @ C) * self.filters_).sum(axis=2)
         logarithms: F64 = np.log(np.maximum(powers, np.finfo(np.float64).tiny))
         return logarithms
 
-    def _probabilities(self, X: F64) -> F64:
-        values = scores(self._features(X), self.coef_, self.intercept_)
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The one covariance: plain, of all channels."""
+        return (View(None, 1, 1),)
+
+    def probabilities_from(self, C: Sequence[F64]) -> F64:
+        """Return class probabilities from covariances."""
+        values = scores(self._features(C[0]), self.coef_, self.intercept_)
         return link_probabilities(values, "softmax")

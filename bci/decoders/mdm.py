@@ -1,9 +1,11 @@
 """Minimum distance to the Riemannian means of the classes, plain and after geodesic filtering."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.covariance import ledoit_wolf_shrinkage
 
-from bci.decoders.base import F64, Decoder, Index, covariances
+from bci.decoders.base import F64, CovarianceDecoder, Index, View, covariances
 from bci.decoders.linear import link_probabilities
 from bci.riemann import (
     riemannian_mean,
@@ -73,7 +75,7 @@ def _discriminants(vectors: F64, target: Index) -> F64:
     return weights[1:] - weights[:1] if len(weights) == 2 else weights
 
 
-class MDMDecoder(Decoder):
+class MDMDecoder(CovarianceDecoder):
     """Minimum distance to mean.
 
     Barachant et al. 2012, IEEE Trans Biomed Eng 59(4), 920-928. Probabilities are the softmax of
@@ -95,11 +97,17 @@ class MDMDecoder(Decoder):
     def _fit(self, X: F64, target: Index, trials: Index) -> None:
         self.whitenings_ = _class_whitenings(covariances(X, 1, 1, self.covariance), target)
 
-    def _probabilities(self, X: F64) -> F64:
-        return _distance_probabilities(covariances(X, 1, 1, self.covariance), self.whitenings_)
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The one covariance: plain, of all channels."""
+        return (View(None, 1, 1),)
+
+    def probabilities_from(self, C: Sequence[F64]) -> F64:
+        """Return class probabilities from covariances."""
+        return _distance_probabilities(C[0], self.whitenings_)
 
 
-class FgMDMDecoder(Decoder):
+class FgMDMDecoder(CovarianceDecoder):
     """Minimum distance to mean after geodesic filtering.
 
     Barachant et al. 2010, "Riemannian geometry applied to BCI classification" (LVA/ICA, LNCS
@@ -143,7 +151,12 @@ class FgMDMDecoder(Decoder):
         back = np.matmul(kept[:, None, :], self.directions_)[:, 0, :]
         return symmetric_exp(untangent(back))
 
-    def _probabilities(self, X: F64) -> F64:
-        C = covariances(X, 1, 1, self.covariance)
-        filtered = self._filtered(tangent_vectors(C, self.whitening_))
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The one covariance: plain, of all channels."""
+        return (View(None, 1, 1),)
+
+    def probabilities_from(self, C: Sequence[F64]) -> F64:
+        """Return class probabilities from covariances."""
+        filtered = self._filtered(tangent_vectors(C[0], self.whitening_))
         return _distance_probabilities(filtered, self.whitenings_)

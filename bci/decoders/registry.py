@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
@@ -73,13 +73,16 @@ def available_decoders() -> dict[str, DecoderEntry]:
     return entries
 
 
-def make_decoder(name: str, **params: Any) -> Any:
+def make_decoder(name: str, *, channels: Sequence[str] | None = None, **params: Any) -> Any:
     """Make an unfitted decoder.
 
     Parameters
     ----------
     name : str
         As in `available_decoders`.
+    channels : sequence of str, optional
+        Names of the windows' channels, for a factory that has such a parameter (a decoder that
+        may choose among them); others are not told.
     **params
         Of the decoder's factory.
 
@@ -104,9 +107,12 @@ def make_decoder(name: str, **params: Any) -> Any:
         raise SettingsError(f"decoder {name!r} is unknown: choose one of {', '.join(entries)}")
     if entry.factory is None:
         raise SettingsError(f"decoder {name!r} could not be loaded: {entry.reason}")
+    signature = inspect.signature(entry.factory)
+    if channels is not None and "channels" in signature.parameters:
+        params["channels"] = tuple(channels)
     try:
-        inspect.signature(entry.factory).bind(**params)
+        signature.bind(**params)
     except TypeError as error:
-        known = ", ".join(inspect.signature(entry.factory).parameters)
+        known = ", ".join(signature.parameters)
         raise SettingsError(f"decoder {name!r}: {error}; its parameters are {known}") from error
     return entry.factory(**params)

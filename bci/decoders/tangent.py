@@ -1,10 +1,11 @@
 """Linear decoding in the tangent space of (augmented) covariances."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from bci.decoders.base import F64, Decoder, Index, check_at_least, covariances
+from bci.decoders.base import F64, CovarianceDecoder, Index, View, check_at_least, covariances
 from bci.decoders.folds import trial_folds
 from bci.decoders.linear import check_linear, fit_logistic, fit_svm, link_probabilities, scores
 from bci.riemann import riemannian_mean, tangent_vectors, whitening
@@ -12,7 +13,7 @@ from bci.riemann import riemannian_mean, tangent_vectors, whitening
 __all__ = ["TangentDecoder"]
 
 
-class TangentDecoder(Decoder):
+class TangentDecoder(CovarianceDecoder):
     """Tangent vectors at the Riemannian mean, and a linear rule on them.
 
     Barachant et al. 2012, IEEE Trans Biomed Eng 59(4), 920-928; with `order` above 1 the
@@ -79,7 +80,12 @@ class TangentDecoder(Decoder):
     def _choose(self, X: F64, target: Index, trials: Index) -> tuple[int, int]:
         return check_at_least("order", self.order, 1), check_at_least("lag", self.lag, 1)
 
-    def _probabilities(self, X: F64) -> F64:
-        C = covariances(X, self.order_, self.lag_, self.covariance)
-        vectors = tangent_vectors(C, self.whitening_)
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The one covariance: of all channels, at the order and lag in use."""
+        return (View(None, self.order_, self.lag_),)
+
+    def probabilities_from(self, C: Sequence[F64]) -> F64:
+        """Return class probabilities from covariances."""
+        vectors = tangent_vectors(C[0], self.whitening_)
         return link_probabilities(scores(vectors, self.coef_, self.intercept_), self.link_)

@@ -274,7 +274,7 @@ def _cross_validate(
     for fold in np.unique(fold_of):
         test = fold_of == fold
         training = ~test[epochs.trials]
-        estimator = make_decoder(decoder, **params)
+        estimator = make_decoder(decoder, channels=epochs.channels, **params)
         estimator.fit(
             epochs.X[training], trial_y[epochs.trials[training]], groups=epochs.trials[training]
         )

@@ -82,7 +82,7 @@ def train_model(
             f"class {epochs.classes[counts.index(min(counts))]} has 1 trial in "
             f"{', '.join(epochs.recordings)}: training needs 2 or more of each class"
         )
-    estimator = make_decoder(decoder, **(params or {}))
+    estimator = make_decoder(decoder, channels=epochs.channels, **(params or {}))
     with threadpool_limits(limits=1):
         estimator.fit(epochs.X, epochs.y, groups=epochs.trials)
     if progress:
