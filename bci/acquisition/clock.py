@@ -73,9 +73,9 @@ from itertools import pairwise
 from math import exp, isfinite, sqrt
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bci.compiled import kernel
 from bci.errors import SettingsError
 
 __all__ = ["Gap", "StreamClock", "Timeline", "timeline"]
@@ -127,7 +127,7 @@ _CREEP, _CREEP_AT = 27, 28  # upward corrections since the gap, and where half o
 _SIZE = 29
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _restart_line(state: F64, line: float, variance: float) -> None:
     """Put the line elsewhere; its period stays known."""
     state[_LINE] = line
@@ -140,7 +140,7 @@ def _restart_line(state: F64, line: float, variance: float) -> None:
     state[_OPEN_AT] = -1.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _learn_scatter(state: F64, low: float, prior: float, share: float, exact: bool) -> None:
     """Learn how block minima scatter, and whether successive errors are alike."""
     scatter = state[_SCATTER]
@@ -157,7 +157,7 @@ def _learn_scatter(state: F64, low: float, prior: float, share: float, exact: bo
     state[_SCATTER] = min(max(scatter, least * least), _SCATTER_MOST_S**2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _learn_block(state: F64, theta: float, full_n: float) -> None:
     """Correct line and period by the minimum of the block that is over."""
     low, length = state[_BLOCK_MIN], state[_BLOCK_N]
@@ -205,7 +205,7 @@ def _learn_block(state: F64, theta: float, full_n: float) -> None:
     state[_P11], state[_P12], state[_P22] = p11, min(max(p12, -bound), bound), p22
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_jump(state: F64, jump: float, hold_n: float) -> bool:
     """Tell whether this step from stamp to stamp is a gap for certain."""
     nominal, peak = state[_NOMINAL], state[_PEAK]
@@ -217,7 +217,7 @@ def _is_jump(state: F64, jump: float, hold_n: float) -> bool:
     return bool(jump < -(2.0 * peak + (nominal if learned else _STALL_S)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _judge(state: F64, stamp: float, theta: float, hold_n: float) -> tuple[float, float]:
     """Take in a finite stamp; return where a gap began (-1: none) and the seconds it lost."""
     sample = state[_SAMPLE]
@@ -252,7 +252,7 @@ def _judge(state: F64, stamp: float, theta: float, hold_n: float) -> tuple[float
     return began, lost
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _advance(
     state: F64, stamps: F64, times: F64, segments: I64, gaps: F64, first: int
 ) -> tuple[int, int]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # scikit-learn takes a second to import, and not every comman
     from bci.sources.recording import Recording
 
 __all__ = [
+    "compile_ahead",
     "decimal",
     "percent",
     "print_json",
@@ -109,6 +110,16 @@ def progress_bar(what: str) -> "Iterator[ProgressCallback]":
             bar.update(task, completed=done, total=total)
 
         yield update
+
+
+def compile_ahead() -> None:
+    """Compile the kernels if they are not on disk yet, under a progress bar."""
+    # Numba takes 0.3 s to import, and not every command needs it.
+    from bci.decoders.warmup import compile_kernels, is_compiled
+
+    if not is_compiled():
+        with progress_bar("compiling, once after installing") as progress:
+            compile_kernels(progress)
 
 
 def percent(score: "Score") -> str:

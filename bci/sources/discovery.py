@@ -31,6 +31,7 @@ __all__ = [
     "find_streams",
     "resolve_one",
     "resolve_streams",
+    "user_lsl_config",
 ]
 
 #: liblsl's channel formats by number, under the names that XDF uses.
@@ -62,13 +63,19 @@ _GATHER_S = 0.3
 _SLICE_S = 0.5
 
 
-def _user_has_config() -> bool:
-    """Whether liblsl would find a configuration file: then the user's choice stands."""
-    places = [Path("lsl_api.cfg"), Path("/etc/lsl_api/lsl_api.cfg")]
+def user_lsl_config() -> Path | None:
+    """Return the configuration file that liblsl would read; None when the user has none.
+
+    One that ``LSLAPICFG`` names counts even if it is not there: the user meant to have one.
+    """
+    if "LSLAPICFG" in os.environ:
+        return Path(os.environ["LSLAPICFG"])
+    places = [Path("lsl_api.cfg")]
     home = os.environ.get("HOME") or os.environ.get("USERPROFILE")
     if home:
         places.append(Path(home) / "lsl_api" / "lsl_api.cfg")
-    return "LSLAPICFG" in os.environ or any(place.is_file() for place in places)
+    places.append(Path("/etc/lsl_api/lsl_api.cfg"))
+    return next((place for place in places if place.is_file()), None)
 
 
 @functools.cache
@@ -83,7 +90,7 @@ def configure_lsl() -> bool:
     bool
         True when the configuration is ours, False when the user's file decides.
     """
-    if _user_has_config():
+    if user_lsl_config() is not None:
         return False
     pylsl.util.set_config_content(_CONFIG)
     return True
