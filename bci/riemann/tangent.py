@@ -11,21 +11,21 @@ total power. Eigenvalues at or below zero count as the smallest normal number in
 that a window of zeros gives finite vectors.
 """
 
-import logging
-import warnings
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bci.errors import TrialError
+from bci.riemann import logarithms
+from bci.riemann.kernels import plain
 
 __all__ = [
     "RIDGE",
     "log_whitened",
     "regularised",
-    "riemannian_mean",
     "squared_distances",
+    "squared_log_euclidean_distances",
     "symmetric_exp",
     "tangent_vectors",
     "untangent",
@@ -35,8 +35,8 @@ __all__ = [
 
 F64 = NDArray[np.float64]
 
-_log = logging.getLogger(__name__)
 _TINY = float(np.finfo(np.float64).tiny)
+_EPS = float(np.finfo(np.float64).eps)
 
 #: What `regularised` adds to the diagonal, as a fraction of the mean variance.
 RIDGE = 1e-9
@@ -80,7 +80,7 @@ def whitening(reference: F64) -> F64:
         When the reference is not positive definite.
     """
     eigenvalues, vectors = np.linalg.eigh(reference)
-    if not eigenvalues[0] > 0:
+    if not eigenvalues[0] > _EPS * eigenvalues[-1]:
         raise TrialError(
             "the mean covariance is not positive definite: use a shrunk estimator (oas), or leave "
             "out flat and doubled channels"
@@ -104,9 +104,17 @@ def log_whitened(C: F64, W: F64) -> F64:
         ``log(W C W)``: the affine-invariant logarithm at the reference, in its whitened
         coordinates (Barachant et al. 2012, IEEE Trans Biomed Eng 59(4), eq. 12).
     """
+    C, W = plain(C), plain(W)
+    L = np.empty_like(C)
+    for i in np.flatnonzero(~logarithms.logarithms(C, W, L)):
+        L[i] = _log_by_eigenvalues(C[i], W)
+    return L
+
+
+def _log_by_eigenvalues(C: F64, W: F64) -> F64:
+    """Return ``log(W C W)`` for a matrix that is nearly or wholly singular."""
     eigenvalues, vectors = np.linalg.eigh(W @ C @ W)
-    logarithms = np.log(np.maximum(eigenvalues, _TINY))
-    L: F64 = (vectors * logarithms[:, None, :]) @ vectors.transpose(0, 2, 1)
+    L: F64 = (vectors * np.log(np.maximum(eigenvalues, _TINY))) @ vectors.T
     return L
 
 
@@ -167,7 +175,12 @@ def tangent_vectors(C: F64, W: F64) -> F64:
     -------
     ndarray of float64, shape (n_matrices, n * (n + 1) / 2)
     """
-    return upper(log_whitened(C, W))
+    C, W = plain(C), plain(W)
+    n = len(W)
+    vectors = np.empty((len(C), n * (n + 1) // 2))
+    for i in np.flatnonzero(~logarithms.tangents(C, W, vectors)):
+        vectors[i] = upper(_log_by_eigenvalues(C[i], W)[None])[0]
+    return vectors
 
 
 def symmetric_exp(L: F64) -> F64:
@@ -200,63 +213,29 @@ def squared_distances(C: F64, W: F64) -> F64:
     ndarray of float64, shape (n_matrices,)
         Sum of the squared logarithms of the eigenvalues of ``W C W``.
     """
-    eigenvalues = np.linalg.eigvalsh(W @ C @ W)
-    logarithms = np.log(np.maximum(eigenvalues, _TINY))
-    distances: F64 = np.einsum("ij,ij->i", logarithms, logarithms)
+    C, W = plain(C), plain(W)
+    distances = np.empty(len(C))
+    for i in np.flatnonzero(~logarithms.log_norms(C, W, distances)):
+        logs = np.log(np.maximum(np.linalg.eigvalsh(W @ C[i] @ W), _TINY))
+        distances[i] = logs @ logs
     return distances
 
 
-def riemannian_mean(C: F64, tolerance: float = 1e-8, max_iterations: int = 50) -> F64:
-    """Return the affine-invariant mean, by pyriemann's gradient descent.
+def squared_log_euclidean_distances(C: F64, reference: F64) -> F64:
+    """Return squared log-Euclidean distances to a reference.
 
     Parameters
     ----------
     C : ndarray of float64, shape (n_matrices, n, n)
-        Positive definite.
-    tolerance : float
-        On the Frobenius norm of the gradient, in whitened coordinates: no unit.
-    max_iterations : int
-        A descent that ends here is logged, and its last point returned: any point near the mean
-        serves as a reference.
+    reference : ndarray of float64, shape (n, n)
 
     Returns
     -------
-    ndarray of float64, shape (n, n)
-
-    Raises
-    ------
-    TrialError
-        When a matrix is not positive definite.
+    ndarray of float64, shape (n_matrices,)
+        Squared Frobenius norms of ``log C - log reference`` (Arsigny et al. 2007, SIAM J Matrix
+        Anal Appl 29(1)).
     """
-    # Pyriemann loads matplotlib (0.35 s), which what only decodes need not wait for.
-    from pyriemann.geometry.mean import mean_riemann
-
-    # Covariances of volts are near 1e-11: the mean of the scaled ones, scaled back, is the same.
-    scale = float(np.trace(C, axis1=1, axis2=2).mean()) / C.shape[-1]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            if not (np.isfinite(scale) and scale > 0):
-                raise ValueError("no power")
-            mean: F64 = mean_riemann(C / scale, tol=tolerance, maxiter=max_iterations)
-        except (ValueError, np.linalg.LinAlgError) as error:
-            raise TrialError(_NOT_POSITIVE) from error
-    if not np.isfinite(mean).all():
-        raise TrialError(_NOT_POSITIVE)
-    for warning in caught:
-        if "Convergence not reached" in str(warning.message):
-            _log.warning(
-                "Riemannian mean of %d matrices: stopped after %d iterations",
-                len(C),
-                max_iterations,
-            )
-        else:
-            warnings.warn(warning.message, stacklevel=2)
-    symmetric: F64 = (mean + mean.T) * (scale / 2)
-    return symmetric
-
-
-_NOT_POSITIVE = (
-    "the covariances of the windows are not all positive definite: use a shrunk estimator (oas), "
-    "or leave out flat and doubled channels"
-)
+    identity = np.eye(len(reference))
+    differences = log_whitened(C, identity) - log_whitened(reference[None], identity)
+    distances: F64 = np.einsum("kij,kij->k", differences, differences)
+    return distances
