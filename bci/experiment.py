@@ -33,6 +33,7 @@ from bci.acquisition import Acquisition, RingBuffer
 from bci.acquisition.markers import MarkerThread
 from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import Model, platform_card
+from bci.decoders.recentering import check_time_constant
 from bci.errors import InputError, RolandicError, StreamLostError
 from bci.evaluation.training import train_model
 from bci.events import Marker
@@ -111,13 +112,14 @@ Run = Callable[[RunContext], bool]
 
 @dataclass(frozen=True, slots=True)
 class OnlineResult:
-    """What an online run gave."""
+    """What an online run gave; `moved_db` is how far the reference point moved, if it does."""
 
     recording: Path
     recorded: RecorderSummary
     decisions: list[Decision] = field(repr=False)
     trials: list[TrialOutcome] = field(repr=False)
     completed: bool
+    moved_db: float | None = None
 
 
 class Experiment:
@@ -133,6 +135,8 @@ class Experiment:
         Name in the registry.
     params : mapping
         Of the decoder.
+    recenter_s : float, optional
+        Let the reference point follow the signal online, with this time constant (s).
     """
 
     def __init__(
@@ -143,10 +147,13 @@ class Experiment:
         *,
         decoder: str = "acm-svm",
         params: Mapping[str, Any] | None = None,
+        recenter_s: float | None = None,
     ) -> None:
+        if recenter_s is not None:
+            check_time_constant(recenter_s)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder, self.epochs, self.online = folder, epochs, online
-        self.decoder, self.params = decoder, dict(params or {})
+        self.decoder, self.params, self.recenter_s = decoder, dict(params or {}), recenter_s
         self.events = ExperimentEvents()
         self.state = State.IDLE
         self.calibrations: list[Path] = []
@@ -400,6 +407,7 @@ class Experiment:
                 self.epochs,
                 self.decoder,
                 self.params,
+                recenter_s=self.recenter_s,
                 progress=partial(self._emit, self.events.training_progressed),
             )
             model.save(self.model_path, overwrite=True)
@@ -409,6 +417,7 @@ class Experiment:
                 file=self.model_path.name,
                 sha256=recording_hash(self.model_path),
                 decoder=self.decoder,
+                recenter_s=self.recenter_s,
                 recordings=[path.name for path in self.calibrations],
             )
         return model
@@ -463,7 +472,14 @@ class Experiment:
                 completed = self._recorded_run(decide, path)
             finally:
                 self._marker_takers.remove(live.take_marker)
-            return OnlineResult(path, self.recorded[-1], live.decisions, live.outcomes, completed)
+            return OnlineResult(
+                path,
+                self.recorded[-1],
+                live.decisions,
+                live.outcomes,
+                completed,
+                live.moved_db,
+            )
 
     def stop(self) -> None:
         """End a run that is going on; from any thread."""

@@ -52,9 +52,11 @@ def amplifier() -> Iterator[AmplifierProcess]:
         yield amplifier
 
 
-def connected(folder: Path, amplifier: AmplifierProcess) -> Experiment:
+def connected(
+    folder: Path, amplifier: AmplifierProcess, recenter_s: float | None = None
+) -> Experiment:
     """Return an experiment that acquires the amplifier."""
-    experiment = Experiment(folder, EPOCHS, ONLINE, decoder="acm-svm")
+    experiment = Experiment(folder, EPOCHS, ONLINE, decoder="acm-svm", recenter_s=recenter_s)
     experiment.connect(
         StreamQuery(source_id=amplifier.source_id),
         StreamQuery(source_id=amplifier.marker_source_id),
@@ -63,8 +65,11 @@ def connected(folder: Path, amplifier: AmplifierProcess) -> Experiment:
 
 
 def test_a_session_from_connecting_to_its_replay(tmp_path, amplifier):
-    """Calibrate, train, decode live; files hold every sample; a replay repeats every decision."""
-    experiment = connected(tmp_path / "session", amplifier)
+    """Calibrate, train, decode live; files hold every sample; a replay repeats every decision.
+
+    The model recentres: what it learned live, the replay learns again.
+    """
+    experiment = connected(tmp_path / "session", amplifier, recenter_s=30.0)
     states, outcomes = [experiment.state], []
     experiment.events.state_changed.connect(states.append)
     experiment.events.trial_finished.connect(outcomes.append)
@@ -120,6 +125,7 @@ def test_a_session_from_connecting_to_its_replay(tmp_path, amplifier):
     assert verification.same_machine
     assert verification.n_identical == verification.n_logged == len(result.decisions)
     assert verification.reproduced
+    assert again.moved_db == result.moved_db > 0.1
     assert [t.decoded for t in again.trials] == [t.decoded for t in outcomes]
     assert sum(t.correct for t in again.trials) >= 3
     assert model.card["recordings"][0]["sha256"] == recording_hash(path)

@@ -11,11 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 
-from bci.acquisition import timeline
 from bci.cli import options, output
 from bci.cli.drivers import (
     SIMULATED_WINDOW_S,
@@ -28,11 +26,11 @@ from bci.cli.drivers import (
 from bci.cli.feedback import Feedback
 from bci.cli.replay import outcome_figures
 from bci.config import EpochSettings, OnlineSettings
+from bci.decoders.warmup import compile_kernels
 from bci.errors import SettingsError
 from bci.experiment import Experiment, OnlineResult
 from bci.online import latency_ms
 from bci.report import SessionSummary, accuracy_line, write_report
-from bci.riemann import augmented_covariances
 from bci.sources.amplifier import RecordingFile
 from bci.sources.reading import open_recording
 
@@ -84,6 +82,7 @@ def command(
     labels: options.LabelsOption = None,
     unit: options.UnitOption = None,
     stream: options.StreamOption = None,
+    recenter: options.RecenterOption = None,
     param: options.ParamOption = None,
     seed: options.SeedOption = 0,
     json: options.JsonOption = False,
@@ -129,7 +128,9 @@ def command(
     began = time.monotonic()
     with ExitStack() as stack:
         console.print(f"session in {folder}")
-        experiment = Experiment(folder, epochs, _ONLINE, decoder=decoder, params=params)
+        experiment = Experiment(
+            folder, epochs, _ONLINE, decoder=decoder, params=params, recenter_s=recenter
+        )
         stack.callback(experiment.close)
         experiment.events.noticed.connect(lambda text: output.show_warnings([text]))
         driver: Driver
@@ -143,11 +144,13 @@ def command(
         stack.callback(driver.close)
         # The streams are let go of before they end: else their end is reported as a loss.
         stack.callback(experiment.close)
+        output.compile_ahead()
         with console.status("starting the amplifier in a process of its own"):
-            compiling = threading.Thread(target=_compile_ahead, name="compile ahead")
-            compiling.start()
+            # In this process, so that no first call stands between the cues and the decoder.
+            loading = threading.Thread(target=compile_kernels, name="load kernels")
+            loading.start()
             driver.connect()
-            compiling.join()
+            loading.join()
         result = _session(experiment, driver, console)
         counts = driver.counts()
     document = _document(experiment, result, counts, time.monotonic() - began)
@@ -176,15 +179,6 @@ def _session(experiment: Experiment, driver: Driver, console: Console) -> Online
     )
     with Feedback(console, experiment, driver.n_trials):
         return driver.decode_live()
-
-
-def _compile_ahead() -> None:
-    """Compile the kernels, or load them, while the amplifier's process starts.
-
-    The first time takes seconds, which would else stand between the cues and the decoder.
-    """
-    augmented_covariances(np.random.default_rng(0).standard_normal((1, 2, 32)), 2, 2)
-    timeline(np.arange(32) / 100.0, 100.0)
 
 
 def _sensorimotor_if_there(recordings: list[Any]) -> str | None:
@@ -225,6 +219,7 @@ def _document(
             "in_files": counts.recorded,
         },
         "n_decisions": len(result.decisions),
+        "recentering_moved_db": result.moved_db,
         "decoder": experiment.decoder,
         "cv": None if model is None else model.card["cv"],
         "trials": [trial.as_dict() for trial in result.trials],
@@ -258,6 +253,7 @@ def _write_report(
                 decisions=result.decisions,
                 online=experiment.online,
                 notes=[
+                    *_recentred(result),
                     (
                         "Samples lost",
                         f"{document['samples_lost']} of {document['samples']['pushed']}",
@@ -271,6 +267,13 @@ def _write_report(
         )
 
 
+def _recentred(result: OnlineResult) -> list[tuple[str, str]]:
+    """Return what a report says of recentering, when it is on."""
+    if result.moved_db is None:
+        return []
+    return [("Recentering", f"the reference point moved by {result.moved_db:.1f} dB")]
+
+
 def _print(document: dict[str, Any], result: OnlineResult) -> None:
     console = output.results_console()
     late = document["latency_ms"]
@@ -280,6 +283,8 @@ def _print(document: dict[str, Any], result: OnlineResult) -> None:
             f"latency       median {late['median']:.1f} ms, p99 {late['p99']:.1f} ms, worst "
             f"{late['max']:.1f} ms, from a sample's time stamp to the decision ({late['n']})"
         )
+    for name, text in _recentred(result):
+        console.print(f"{name.lower()}   {text}")
     console.print(f"samples lost  {document['samples_lost']} of {document['samples']['pushed']}")
     console.print(f"took          {document['elapsed_s']:.0f} s")
     files = document["files"]

@@ -73,6 +73,7 @@ def command(
         step=step,
         channels=channels,
     )
+    output.compile_ahead()
     epochs = cut_epochs(opened, settings)
     output.show_left_out(epochs.left_out)
     results = []

@@ -10,12 +10,11 @@ import typer
 from bci.config import EpochSettings
 from bci.errors import ChannelError, SettingsError
 from bci.events import parse_classes, parse_event_map
-from bci.sources.labels import canonical_label
+from bci.sources.labels import SENSORIMOTOR, canonical_label
 from bci.sources.reading import open_recording, recording_hash
 from bci.sources.recording import Recording
 
 __all__ = [
-    "SENSORIMOTOR",
     "BandOption",
     "ChannelsOption",
     "ClassesOption",
@@ -25,6 +24,7 @@ __all__ = [
     "LabelsOption",
     "LengthOption",
     "ParamOption",
+    "RecenterOption",
     "RecordingsArgument",
     "SeedOption",
     "StepOption",
@@ -37,10 +37,6 @@ __all__ = [
     "parse_params",
     "split_names",
 ]
-
-#: The rows FC, C and CP between the fifth and the sixth column: the usual 21 over the
-#: sensorimotor cortex.
-SENSORIMOTOR = tuple(f"{row}{column}" for row in ("FC", "C", "CP") for column in "531z246")
 
 RecordingsArgument = Annotated[
     list[Path],
@@ -105,6 +101,15 @@ ParamOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE", help="Parameter of the decoder, such as order=4; repeat it."
+    ),
+]
+RecenterOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S",
+        min=1.0,
+        help="Online, let the reference point follow the signal, without labels, with this time "
+        "constant; 120 serves. Default: it stays where training found it.",
     ),
 ]
 FoldsOption = Annotated[int, typer.Option(metavar="N", help="Folds of the cross-validation.")]

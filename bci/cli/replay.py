@@ -84,6 +84,7 @@ def command(
     )
     output.show_recording_warnings([opened])
     _warn_of_channels(opened, loaded)
+    output.compile_ahead()
     verification = None
     with output.progress_bar("replaying") as progress:
         if check:
@@ -178,6 +179,7 @@ def _document(
         "realtime_factor": outcome.realtime_factor,
         "n_decisions": len(outcome.decisions),
         "n_without_decision": sum(d.label is None for d in outcome.decisions),
+        "recentering_moved_db": outcome.moved_db,
         **figures,
         "trials": [trial.as_dict() for trial in outcome.trials],
     }
@@ -219,6 +221,8 @@ def _print(outcome: Replay, figures: dict[str, Any], verification: Verification 
     console.print(
         f"{len(outcome.decisions)} decisions at {outcome.realtime_factor:.0f} x real time"
     )
+    if outcome.moved_db is not None:
+        console.print(f"recentred: the reference point moved by {outcome.moved_db:.1f} dB")
     if figures["accuracy"] is not None:
         score = Score(figures["accuracy"], *figures["accuracy_interval"])
         console.print(

@@ -32,6 +32,7 @@ def command(
     cv: Annotated[
         bool, typer.Option("--cv/--no-cv", help="Cross-validate first; the scores go on the card.")
     ] = True,
+    recenter: options.RecenterOption = None,
     param: options.ParamOption = None,
     seed: options.SeedOption = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace FILE if it is there.")] = False,
@@ -58,9 +59,18 @@ def command(
         step=step,
         channels=channels,
     )
+    output.compile_ahead()
     with output.progress_bar(f"training {decoder}") as progress:
         model = train_model(
-            opened, settings, decoder, params, folds=folds, seed=seed, cv=cv, progress=progress
+            opened,
+            settings,
+            decoder,
+            params,
+            folds=folds,
+            seed=seed,
+            cv=cv,
+            recenter_s=recenter,
+            progress=progress,
         )
     output.show_left_out([LeftOut(**item) for item in model.card["left_out"]])
     model.save(out, overwrite=overwrite)
@@ -73,6 +83,7 @@ def command(
                 "channels": list(model.channels),
                 "rate_hz": model.rate_hz,
                 "settings": settings.model_dump(mode="json"),
+                "recenter_s": recenter,
                 **{key: model.card[key] for key in ("cv", "n_trials", "recordings", "left_out")},
             }
         )
@@ -106,6 +117,8 @@ def _print_summary(out: Path, model: Model) -> None:
         + ", ".join(f"{n} trials of {name}" for name, n in n_trials.items()),
         soft_wrap=True,
     )
+    if model.recentering is not None:
+        console.print(f"Recentres online, time constant {model.recentering.tau_s:g} s.")
     scores = model.card["cv"]
     if scores is None:
         console.print("Not cross-validated: how well it decodes is not known.")

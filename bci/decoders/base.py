@@ -1,7 +1,7 @@
 """What every decoder is: a thin scikit-learn classifier of windows."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "View",
     "check_at_least",
     "covariances",
+    "picked",
 ]
 
 F64 = NDArray[np.float64]
@@ -124,13 +125,7 @@ class Decoder(ClassifierMixin, BaseEstimator):
             )
         if not len(windows):
             return np.empty((0, len(self.classes_)))
-        try:
-            probabilities = self._probabilities(windows)
-        except np.linalg.LinAlgError as error:
-            raise TrialError(_NOT_NUMBERS) from error
-        if not np.isfinite(probabilities).all():
-            raise TrialError(_NOT_NUMBERS)
-        return probabilities
+        return _finite(self._probabilities, windows)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable class of each window.
@@ -171,6 +166,11 @@ class View(NamedTuple):
     lag: int
 
 
+def picked(X: F64, view: View) -> F64:
+    """Return the view's channels of signals of shape (..., n_channels, n_times)."""
+    return X if view.channels is None else X[..., list(view.channels), :]
+
+
 class CovarianceDecoder(Decoder):
     """Base of the decoders that see a window only through its (augmented) covariances.
 
@@ -207,17 +207,32 @@ class CovarianceDecoder(Decoder):
         X : ndarray of float64, shape (n_windows, n_channels, n_times)
         """
         return [
-            covariances(
-                X if view.channels is None else X[:, list(view.channels)],
-                view.order,
-                view.lag,
-                self.covariance,
-            )
+            covariances(picked(X, view), view.order, view.lag, self.covariance)
             for view in self.views
         ]
 
+    def predict_proba_from(self, C: Sequence[F64]) -> F64:
+        """Return class probabilities from covariances, checked as `predict_proba` checks.
+
+        Raises
+        ------
+        TrialError
+            For covariances with values that are not numbers.
+        """
+        return _finite(self.probabilities_from, C)
+
     def _probabilities(self, X: F64) -> F64:
         return self.probabilities_from(self.covariances(X))
+
+
+def _finite(probabilities: Callable[[Any], F64], given: Any) -> F64:
+    try:
+        result = probabilities(given)
+    except np.linalg.LinAlgError as error:
+        raise TrialError(_NOT_NUMBERS) from error
+    if not np.isfinite(result).all():
+        raise TrialError(_NOT_NUMBERS)
+    return result
 
 
 _NOT_NUMBERS = (

@@ -9,6 +9,7 @@
     classes               in the order of the probabilities
     artifact_limit_v      peak-to-peak limit of each channel's filtered window
     decoder               its registered name
+    recentering           tau_s (s); only of a model that follows the signal's reference point
     card                  where it comes from: recordings with SHA-256, scores with confidence
                           intervals, parameters, versions, time of making
 """

@@ -1,8 +1,9 @@
 """The model: a fitted decoder, what it needs of a stream, and where it comes from; one file.
 
-The file is a zip of ``card.json`` (`bci.decoders.card`) and ``estimator.skops``. Skops writes
-arrays and attributes, not code, and reads only types that are trusted by name: the decoders of
-this package, and scikit-learn's and NumPy's own that skops trusts. Nothing is ever unpickled.
+The file is a zip of ``card.json`` (`bci.decoders.card`), ``estimator.skops`` and, of a model that
+recentres, ``recentering.skops``. Skops writes arrays and attributes, not code, and reads only types
+that are trusted by name: the decoders of this package, and scikit-learn's and NumPy's own that
+skops trusts. Nothing is ever unpickled.
 """
 
 import io
@@ -12,6 +13,7 @@ import math
 import os
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,14 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from bci.config import EpochSettings
 from bci.decoders.acm import ACMDecoder
-from bci.decoders.base import F64, Decoder
+from bci.decoders.base import F64, CovarianceDecoder, Decoder
+from bci.decoders.block_toeplitz import BlockToeplitzDecoder
 from bci.decoders.card import FORMAT, FORMAT_VERSION, check_card, json_ready
+from bci.decoders.chosen import ChosenDecoder
 from bci.decoders.csp import CSPDecoder
 from bci.decoders.mdm import FgMDMDecoder, MDMDecoder
+from bci.decoders.recalibration import RecalibratedDecoder
+from bci.decoders.recentering import Recentering
 from bci.decoders.tangent import TangentDecoder
 from bci.errors import ChannelError, ModelError, SettingsError
 from bci.sources.base import StreamInfo
@@ -40,10 +46,20 @@ _log = logging.getLogger(__name__)
 #: Types beyond skops's own list that a model file may hold.
 TRUSTED_TYPES = tuple(
     f"{kind.__module__}.{kind.__qualname__}"
-    for kind in (ACMDecoder, CSPDecoder, FgMDMDecoder, MDMDecoder, TangentDecoder)
+    for kind in (
+        ACMDecoder,
+        BlockToeplitzDecoder,
+        CSPDecoder,
+        ChosenDecoder,
+        FgMDMDecoder,
+        MDMDecoder,
+        RecalibratedDecoder,
+        TangentDecoder,
+    )
 )
 
-_CARD, _ESTIMATOR = "card.json", "estimator.skops"
+_CARD, _ESTIMATOR, _RECENTERING = "card.json", "estimator.skops", "recentering.skops"
+_RECENTERING_ARRAYS = ("references", "class_means")
 #: No member is larger: a bound on what a crafted file can make of a few bytes.
 _MAX_BYTES = 1 << 30
 
@@ -70,6 +86,8 @@ class Model:
     card : dict
         Where it comes from; what JSON can hold. ``card["units_declared"]`` true says that every
         training channel declared its unit.
+    recentering : Recentering or None
+        How the reference point follows the signal online; None: it stays.
 
     Raises
     ------
@@ -85,6 +103,7 @@ class Model:
     artifact_limit_v: F64 = field(repr=False)
     decoder: str = ""
     card: dict[str, Any] = field(default_factory=dict, repr=False)
+    recentering: Recentering | None = None
     _columns: NDArray[np.intp] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -102,6 +121,22 @@ class Model:
                 f"the decoder was fitted on {n_channels} channels, the model names "
                 f"{len(self.channels)}"
             )
+        if self.recentering is not None:
+            self._check_recentering(self.recentering)
+
+    def _check_recentering(self, recentering: Recentering) -> None:
+        if not isinstance(self.estimator, CovarianceDecoder):
+            raise ModelError(
+                f"decoder {self.decoder!r} cannot be recentred: it sees no covariances"
+            )
+        sizes = [
+            view.order * (len(self.channels) if view.channels is None else len(view.channels))
+            for view in self.estimator.views
+        ]
+        found = [array.shape for array in (*recentering.references, *recentering.class_means)]
+        needed = [(n, n) for n in sizes] + [(len(self.classes), n, n) for n in sizes]
+        if found != needed:
+            raise ModelError("the references of recentering are not those of the decoder")
 
     def _column_order(self) -> NDArray[np.intp] | None:
         """Return which of the estimator's columns stands where; None when all are in place."""
@@ -121,7 +156,7 @@ class Model:
         return None if order == sorted(order) else np.array(order, dtype=np.intp)
 
     def probabilities(self, windows: ArrayLike) -> F64:
-        """Return the class probabilities of filtered windows.
+        """Return the class probabilities of filtered windows, the reference point where it began.
 
         Parameters
         ----------
@@ -135,6 +170,23 @@ class Model:
         """
         columns = self._columns
         result: F64 = self.estimator.predict_proba(windows)
+        return result if columns is None else result[:, columns]
+
+    def probabilities_from(self, C: Sequence[F64]) -> F64:
+        """Return the class probabilities from covariances of filtered windows.
+
+        Parameters
+        ----------
+        C : sequence of ndarray of float64, shape (n_windows, n, n)
+            One a view of the estimator, which is a `CovarianceDecoder`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_windows, n_classes)
+            In the order of `classes`.
+        """
+        columns = self._columns
+        result: F64 = self.estimator.predict_proba_from(C)
         return result if columns is None else result[:, columns]
 
     def match_stream(self, info: StreamInfo) -> NDArray[np.intp]:
@@ -235,10 +287,17 @@ class Model:
             "decoder": self.decoder,
             "card": self.card,
         }
+        members = {_ESTIMATOR: estimator}
+        if self.recentering is not None:
+            document["recentering"] = {"tau_s": self.recentering.tau_s}
+            members[_RECENTERING] = skops.io.dumps(
+                {name: list(getattr(self.recentering, name)) for name in _RECENTERING_ARRAYS}
+            )
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(_CARD, json.dumps(json_ready(document), indent=2) + "\n")
-            archive.writestr(_ESTIMATOR, estimator)
+            for name, content in members.items():
+                archive.writestr(name, content)
         return buffer.getvalue()
 
 
@@ -271,15 +330,19 @@ def load_model(path: Path) -> Model:
     """
     path = Path(path)
     try:
-        card_bytes, estimator_bytes = _read_members(path)
-        document = check_card(_parsed(card_bytes))
-        model = _assembled(document, _read_estimator(estimator_bytes))
+        members = _read_members(path)
+        document = check_card(_parsed(members[_CARD]))
+        estimator = _read_skops(members[_ESTIMATOR])
+        if not isinstance(estimator, Decoder):
+            raise ModelError(f"holds a {type(estimator).__name__} instead of a decoder")
+        arrays = _read_skops(members[_RECENTERING]) if _RECENTERING in members else None
+        model = _assembled(document, estimator, _recentering(document.get("recentering"), arrays))
     except ModelError as error:
         raise ModelError(f"{path} {error}") from error
     return model
 
 
-def _read_members(path: Path) -> tuple[bytes, bytes]:
+def _read_members(path: Path) -> dict[str, bytes]:
     try:
         if not path.exists():
             raise ModelError("is not there: give the path of a model that bci train wrote")
@@ -288,12 +351,12 @@ def _read_members(path: Path) -> tuple[bytes, bytes]:
         if path.stat().st_size == 0:
             raise ModelError("is empty: train the model again")
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if sorted(names) != [_CARD, _ESTIMATOR]:
+            names = sorted(archive.namelist())
+            if names not in ([_CARD, _ESTIMATOR], [_CARD, _ESTIMATOR, _RECENTERING]):
                 raise ModelError("is no Rolandic model: give a file that bci train wrote")
             if any(info.file_size > _MAX_BYTES for info in archive.infolist()):
                 raise ModelError("is damaged, or no Rolandic model: a part is impossibly large")
-            return archive.read(_CARD), archive.read(_ESTIMATOR)
+            return {name: archive.read(name) for name in names}
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror or error})") from error
     except ModelError:
@@ -316,7 +379,7 @@ def _parsed(card: bytes) -> object:
     return document
 
 
-def _read_estimator(content: bytes) -> Decoder:
+def _read_skops(content: bytes) -> object:
     try:
         strange = set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)
         if strange:
@@ -324,7 +387,7 @@ def _read_estimator(content: bytes) -> Decoder:
                 f"holds types that are not trusted ({', '.join(sorted(strange))}), and is not "
                 "opened: get it again from where it was trained"
             )
-        estimator = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+        loaded: object = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
     except UntrustedTypesFoundException as error:
         raise ModelError("holds types that are not trusted, and is not opened") from error
     except ModelError:
@@ -333,12 +396,25 @@ def _read_estimator(content: bytes) -> Decoder:
         # Skops raises many kinds for a damaged tree; whichever, the user's file is the cause.
         _log.debug("estimator could not be read", exc_info=True)
         raise ModelError("holds a damaged decoder: train it again") from error
-    if not isinstance(estimator, Decoder):
-        raise ModelError(f"holds a {type(estimator).__name__} instead of a decoder")
-    return estimator
+    return loaded
 
 
-def _assembled(document: dict[str, Any], estimator: Decoder) -> Model:
+def _recentering(settings: object, arrays: object) -> Recentering | None:
+    if settings is None and arrays is None:
+        return None
+    if not (isinstance(settings, dict) and isinstance(arrays, dict)):
+        raise ModelError("has a damaged card (recentering): train it again")
+    try:
+        return Recentering(
+            **{name: tuple(arrays[name]) for name in _RECENTERING_ARRAYS}, tau_s=settings["tau_s"]
+        )
+    except (SettingsError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"has a damaged card (recentering: {error}): train it again") from error
+
+
+def _assembled(
+    document: dict[str, Any], estimator: Decoder, recentering: Recentering | None
+) -> Model:
     try:
         return Model(
             channels=tuple(str(name) for name in document["channels"]),
@@ -349,6 +425,7 @@ def _assembled(document: dict[str, Any], estimator: Decoder) -> Model:
             artifact_limit_v=np.array(document["artifact_limit_v"], dtype=np.float64),
             decoder=document["decoder"],
             card=document["card"],
+            recentering=recentering,
         )
     except (SettingsError, TypeError, ValueError) as error:
         raise ModelError(f"has a damaged card ({error}): train it again") from error

@@ -8,9 +8,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bci.config import EpochSettings, OnlineSettings
-from bci.decoders import Model, make_decoder, platform_card
-from bci.errors import TrialError
+from bci.decoders import CovarianceDecoder, Model, Recentering, make_decoder, platform_card
+from bci.decoders.recentering import check_time_constant
+from bci.errors import SettingsError, TrialError
 from bci.evaluation.crossval import Progress, evaluate
+from bci.evaluation.reference import class_means, session_references
 from bci.signal.artifacts import artifact_limits
 from bci.signal.epochs import cut_epochs
 from bci.sources.files import recording_hash
@@ -28,6 +30,7 @@ def train_model(
     folds: int = 5,
     seed: int = 0,
     cv: bool = True,
+    recenter_s: float | None = None,
     online: OnlineSettings | None = None,
     progress: Progress | None = None,
 ) -> Model:
@@ -45,6 +48,8 @@ def train_model(
         Of the cross-validation.
     cv : bool
         False: don't cross-validate; the card then carries no scores.
+    recenter_s : float, optional
+        Let the reference point follow the signal online, with this time constant (s).
     online : OnlineSettings, optional
         How a trial's windows are smoothed for the scores.
     progress : callable, optional
@@ -61,7 +66,15 @@ def train_model(
     InputError
         As `cut_epochs` and `evaluate`.
     """
+    if recenter_s is not None:
+        check_time_constant(recenter_s)
     epochs = cut_epochs(recordings, settings)
+    estimator = make_decoder(decoder, channels=epochs.channels, **(params or {}))
+    if recenter_s is not None and not isinstance(estimator, CovarianceDecoder):
+        raise SettingsError(
+            f"decoder {decoder!r} cannot be recentred, it sees no covariances: choose another, or "
+            "leave out --recenter"
+        )
     n_fits = 1
     scores = None
     if cv:
@@ -82,9 +95,15 @@ def train_model(
             f"class {epochs.classes[counts.index(min(counts))]} has 1 trial in "
             f"{', '.join(epochs.recordings)}: training needs 2 or more of each class"
         )
-    estimator = make_decoder(decoder, channels=epochs.channels, **(params or {}))
     with threadpool_limits(limits=1):
         estimator.fit(epochs.X, epochs.y, groups=epochs.trials)
+        recentering = None
+        if recenter_s is not None:
+            recentering = Recentering(
+                session_references(estimator, recordings, epochs),
+                class_means(estimator, epochs),
+                recenter_s,
+            )
     if progress:
         progress(n_fits, n_fits)
     card = platform_card() | {
@@ -117,4 +136,5 @@ def train_model(
         artifact_limit_v=artifact_limits(epochs.X),
         decoder=decoder,
         card=card,
+        recentering=recentering,
     )

@@ -7,9 +7,13 @@ their stamps, the start and the few events that `OnlineDecoder.script` describes
 replay which is given these decides the same to the last bit.
 """
 
+import itertools
 import logging
+import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +22,7 @@ from bci.acquisition import RingBuffer, StreamClock
 from bci.config import OnlineSettings
 from bci.decoders.model import Model
 from bci.online.decision import Decision, DecisionRule
+from bci.online.scorer import WindowScorer
 from bci.online.smoothing import Smoother
 from bci.signal import CausalFilter, design_bandpass, hop_samples, window_samples
 from bci.signal.artifacts import window_problem
@@ -47,6 +52,20 @@ class Script:
     restarts: set[int] = field(default_factory=set)
     stale: set[int] = field(default_factory=set)
     jumps: dict[int, int] = field(default_factory=dict)
+
+
+class _Hop(NamedTuple):
+    """A hop that is taken in: where it ends, its stamps, why it must not be decided on (or "").
+
+    `evidence_lost`: what was gathered before it counts no more.
+    """
+
+    end: int
+    time_s: float
+    visible_s: float
+    started_s: float
+    reason: str
+    evidence_lost: bool
 
 
 class OnlineDecoder:
@@ -106,9 +125,11 @@ class OnlineDecoder:
         self._n_since_gap = 0
         self._restarted_by = "gap"
         self._window = np.empty((1, n_channels, self.length))
+        self._scorer = WindowScorer(model, self.length, self.hop)
         self._smoother = Smoother(settings, hop_s, len(model.classes))
         self._rule = DecisionRule(settings, hop_s, model.classes)
         self._restart_wanted = False
+        self._evidence_lost = False
         self._replaying = script is not None
         self.script = script if script is not None else Script()
 
@@ -116,6 +137,11 @@ class OnlineDecoder:
     def next_sample(self) -> int:
         """End of the hop that is waited for."""
         return self._next + self.hop
+
+    @property
+    def moved_db(self) -> float | None:
+        """How far the reference point has moved (dB); None where the model does not recentre."""
+        return self._scorer.moved_db
 
     def restart_evidence(self) -> None:
         """Forget the probabilities so far before the next hop; may be called from any thread."""
@@ -126,6 +152,33 @@ class OnlineDecoder:
 
         The first comes when a whole window of signal has passed since the start.
         """
+        for hop in self._hops():
+            raw = None if hop.reason else self._scorer.probabilities(self._window[0], hop.end)
+            yield self._decided(hop, raw)
+            self._scorer.learn()
+
+    def advance_together(self, pool: Executor, n_threads: int) -> Iterator[Decision]:
+        """Yield the decisions of `advance`, to the last bit, with the work shared by threads.
+
+        For a replay: the first comes when all that the ring holds is computed. Where windows
+        depend on one another, or the decoder is not known to be safe, it is `advance`.
+        """
+        if not self._scorer.in_any_order:
+            yield from self.advance()
+            return
+        hops, windows = [], []
+        for hop in self._hops():
+            hops.append(hop)
+            if not hop.reason:
+                windows.append(self._scorer.covariances(self._window[0]))
+        size = max(1, math.ceil(len(windows) / n_threads))
+        parts = [windows[i : i + size] for i in range(0, len(windows), size)]
+        scored = itertools.chain.from_iterable(pool.map(self._scorer.scored, parts))
+        for hop in hops:
+            yield self._decided(hop, None if hop.reason else next(scored))
+
+    def _hops(self) -> Iterator[_Hop]:
+        """Yield the complete hops; the window of one without a reason is in the work array."""
         while True:
             self._skip_what_is_lost()
             end = self._next + self.hop
@@ -141,7 +194,13 @@ class OnlineDecoder:
             self._next = end
             self._take(block.first_sample, samples, stamps)
             if end - self.start_sample >= self.length:
-                yield self._decide(end, time_s, visible_s, started_s)
+                if self._restart_wanted or end in self.script.restarts:
+                    self._restart_wanted = False
+                    self._evidence_lost = True
+                    self.script.restarts.add(end)
+                reason = self._reason_against(end, time_s, started_s)
+                yield _Hop(end, time_s, visible_s, started_s, reason, self._evidence_lost)
+                self._evidence_lost = False
 
     def _skip_what_is_lost(self) -> None:
         """Go on at the newest hop when the ring has overrun; a replay repeats the jump."""
@@ -161,8 +220,8 @@ class OnlineDecoder:
         self._filter.restart()
         self._restarted_by = why
         self._n_since_gap = 0
-        self._smoother.restart()
-        self._rule.restart()
+        self._scorer.restart()
+        self._evidence_lost = True
 
     def _take(self, first_sample: int, samples: F64, stamps: F64) -> None:
         """Filter a hop's samples into the history, starting anew behind each gap."""
@@ -173,6 +232,8 @@ class OnlineDecoder:
             self._restart_filter()
             at = cut
         self._append(samples[at:])
+        n = min(self._n_since_gap, self.length)
+        self._scorer.append(self._history[:, self._filled - n : self._filled])
 
     def _append(self, samples: F64) -> None:
         broken = np.flatnonzero(~np.isfinite(samples).all(axis=1))
@@ -191,24 +252,29 @@ class OnlineDecoder:
         self._filled += n
         self._n_since_gap += n
 
-    def _decide(self, end: int, time_s: float, visible_s: float, started_s: float) -> Decision:
-        if self._restart_wanted or end in self.script.restarts:
-            self._restart_wanted = False
-            self.script.restarts.add(end)
+    def _decided(self, hop: _Hop, raw: F64 | None) -> Decision:
+        if hop.evidence_lost:
             self._smoother.restart()
             self._rule.restart()
-        reason = self._reason_against(end, time_s, started_s)
         probabilities = smoothed = label = None
-        if reason:
+        reason = hop.reason
+        if raw is None:
             self._rule.skip()
         else:
-            raw = self._model.probabilities(self._window)[0]
             probabilities = tuple(raw.tolist())
             smoothed = tuple(self._smoother.update(raw).tolist())
             label, reason = self._rule.decide(smoothed)
         computed_s = self._clock() if self._clock else np.nan
         return Decision(
-            end, time_s, probabilities, smoothed, label, reason, visible_s, started_s, computed_s
+            hop.end,
+            hop.time_s,
+            probabilities,
+            smoothed,
+            label,
+            reason,
+            hop.visible_s,
+            hop.started_s,
+            computed_s,
         )
 
     def _reason_against(self, end: int, time_s: float, started_s: float) -> str:

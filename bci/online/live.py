@@ -78,6 +78,11 @@ class LiveDecoding:
         return self._thread.decisions if self._thread is not None else []
 
     @property
+    def moved_db(self) -> float | None:
+        """How far the reference point has moved (dB); None where the model does not recentre."""
+        return self._decoder.moved_db if self._decoder is not None else None
+
+    @property
     def outcomes(self) -> list[TrialOutcome]:
         """Trials that are over."""
         return self._tracker.outcomes
@@ -102,10 +107,12 @@ class LiveDecoding:
             start_sample=start,
             clock=lsl_clock,
         )
+        recentering = self._model.recentering
         header = {
             "sample": start,
             "settings": self._settings.model_dump(),
             "classes": self._model.classes,
+            "recentering": recentering and {"tau_s": recentering.tau_s},
             **self._identity,
         }
         self._thread = DecoderThread(

@@ -1,8 +1,10 @@
 """A recording through the very acquisition and decoder that run live, as fast as they can."""
 
 import math
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ from bci.sources.recording import Recording
 
 __all__ = ["Replay", "Verification", "cues_of", "logged_unit", "replay", "verify"]
 
+#: Signal whose windows are computed together (s): a part of what the ring holds.
+_TOGETHER_S = 10.0
+
 #: Called with how many samples are done and how many there are.
 Progress = Callable[[int, int], None]
 
@@ -40,12 +45,15 @@ class Replay:
     elapsed_s : float
         For the samples' whole way from source to decision; reading the file is not in it.
     realtime_factor : float
+    moved_db : float or None
+        How far the reference point had moved at the end; None: the model does not recentre.
     """
 
     decisions: list[Decision] = field(repr=False)
     trials: list[TrialOutcome] = field(repr=False)
     elapsed_s: float
     realtime_factor: float
+    moved_db: float | None = None
 
 
 def cues_of(recording: Recording, model: Model) -> list[Cue]:
@@ -107,11 +115,14 @@ def replay(
     decisions: list[Decision] = []
     report_every = max(1, recording.n_samples // 50)
     report_at = report_every
+    n_threads = os.cpu_count() or 1
+    together = round(_TOGETHER_S * acquisition.info.rate_hz)
     began = time.perf_counter()
-    with threadpool_limits(1):
+    with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
         while not source.ended:
             acquisition.pump(0.0)
-            decisions.extend(decoder.advance())
+            if ring.n_written - decoder.next_sample >= together or source.ended:
+                decisions.extend(decoder.advance_together(pool, n_threads))
             if progress is not None and ring.n_written >= report_at:
                 report_at = ring.n_written + report_every
                 progress(ring.n_written, recording.n_samples)
@@ -125,7 +136,7 @@ def replay(
         settings,
         model.rate_hz,
     )
-    return Replay(decisions, trials, elapsed_s, recording.duration_s / elapsed_s)
+    return Replay(decisions, trials, elapsed_s, recording.duration_s / elapsed_s, decoder.moved_db)
 
 
 @dataclass(frozen=True, slots=True)

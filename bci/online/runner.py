@@ -135,7 +135,11 @@ class DecoderThread:
             self._hand_out()
             if self._log is not None:
                 # By it a replay knows that the log's tail is not missing.
-                self._log.write("online_finished", n_decisions=len(self.decisions))
+                self._log.write(
+                    "online_finished",
+                    n_decisions=len(self.decisions),
+                    recentering_moved_db=self._decoder.moved_db,
+                )
 
     def _begin(self) -> None:
         start = self._decoder.start_sample

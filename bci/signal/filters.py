@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from bci.compiled import kernel
 from bci.errors import SettingsError
 
 __all__ = ["CausalFilter", "design_bandpass", "filter_segments"]
@@ -51,7 +52,7 @@ class CausalFilter:
     """
 
     def __init__(self, sos: F64, n_channels: int) -> None:
-        self._sos = sos
+        self._sos = np.ascontiguousarray(sos)
         self._steady = np.repeat(signal.sosfilt_zi(sos)[:, :, None], n_channels, axis=2)
         self._zi: F64 | None = None
 
@@ -70,13 +71,33 @@ class CausalFilter:
         -------
         ndarray of float64, shape (n_samples, n_channels)
         """
-        if not len(samples):
-            return np.empty_like(samples)
+        filtered = np.array(samples, dtype=np.float64, order="C")
+        if not len(filtered):
+            return filtered
         if self._zi is None:
-            self._zi = self._steady * samples[0]
-        filtered: F64
-        filtered, self._zi = signal.sosfilt(self._sos, samples, axis=0, zi=self._zi)
+            self._zi = self._steady * filtered[0]
+        _cascade(self._sos, self._zi, filtered)
         return filtered
+
+
+@kernel
+def _cascade(sos: F64, zi: F64, samples: F64) -> None:
+    """Filter `samples` in place: `scipy.signal.sosfilt` along axis 0, to the last bit.
+
+    That costs 0.12 ms a call before it filters anything, a fifth of a decision.
+    """
+    n_sections, n_channels = sos.shape[0], samples.shape[1]
+    for t in range(samples.shape[0]):
+        x = samples[t]
+        for s in range(n_sections):
+            b0, b1, b2 = sos[s, 0], sos[s, 1], sos[s, 2]
+            a1, a2 = sos[s, 4], sos[s, 5]
+            first, second = zi[s, 0], zi[s, 1]
+            for c in range(n_channels):
+                y = b0 * x[c] + first[c]
+                first[c] = b1 * x[c] - a1 * y + second[c]
+                second[c] = b2 * x[c] - a2 * y
+                x[c] = y
 
 
 def filter_segments(samples: F64, segments: NDArray[np.int64], sos: F64) -> F64:

@@ -1,33 +1,22 @@
 """The same pipelines from MNE and pyriemann parts score the same, with the same folds."""
 
-import importlib.util
+import importlib
 from pathlib import Path
-from types import ModuleType
 
-import numpy as np
 import pytest
 
 
-@pytest.fixture(scope="module")
-def population() -> ModuleType:
-    """Load the benchmark over people, which holds the reference pipelines."""
-    path = Path(__file__).parents[1] / "benchmarks" / "population.py"
-    spec = importlib.util.spec_from_file_location("population", path)
-    if spec is None or spec.loader is None:
-        pytest.fail(f"{path} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_s001_scores_as_the_reference_does(population: ModuleType, shared_data: Path) -> None:
+def test_s001_scores_as_the_reference_does(
+    monkeypatch: pytest.MonkeyPatch, shared_data: Path
+) -> None:
     """EEGMMIDB S001, 7-35 Hz causal, 0.5-3.5 s, 5 folds: ROC-AUC within 0.03 of the reference."""
-    paths, events, unit = population.people(shared_data)["S001"]
-    decoders = ["csp-lda", "ts-lr"]
-    mine, y = population.ours(paths, events, unit, decoders)
-    theirs, their_y = population.reference(paths, events, unit, decoders)
-    np.testing.assert_array_equal(y, their_y)
-    assert len(y) == 45
-    for name in decoders:
-        assert mine[name] == pytest.approx(theirs[name], abs=0.03)
-        assert mine[name] > 0.7
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    population = importlib.import_module("tests.benchmarks.population")
+    folder = next(shared_data.rglob("S001R04.edf")).parent
+    (sitting,) = (s for s in population.sittings(folder) if s.person == "S001")
+    row = population.within(sitting, ("csp-lda", "ts-lr"), seeds=1)
+    assert row["n_trials"] == 45
+    scores = row["scores"]
+    for name in ("csp-lda", "ts-lr"):
+        assert scores[name] == pytest.approx(scores[f"reference {name}"], abs=0.03)
+        assert scores[name] > 0.7

@@ -35,6 +35,23 @@ def test_chunks_do_not_matter(cuts):
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
 
 
+@given(
+    seed=st.integers(0, 1000),
+    n_channels=st.integers(1, 9),
+    order=st.integers(1, 6),
+    n_samples=st.integers(0, 50),
+)
+def test_it_is_scipy_to_the_last_bit(seed, n_channels, order, n_samples):
+    """Any order, any number of channels and samples: the bits of `scipy.signal.sosfilt`."""
+    samples = np.random.default_rng(seed).standard_normal((n_samples + 1, n_channels))
+    sos = design_bandpass((8.0, 30.0), 125.0, order=order)
+    zi = np.repeat(signal.sosfilt_zi(sos)[:, :, None], n_channels, axis=2) * samples[0]
+    expected, _ = signal.sosfilt(sos, samples, axis=0, zi=zi)
+    before = samples.copy()
+    np.testing.assert_array_equal(CausalFilter(sos, n_channels)(samples), expected)
+    np.testing.assert_array_equal(samples, before)
+
+
 def test_an_offset_causes_no_transient():
     """A constant, however large, is filtered to nothing from the first sample on."""
     sos = design_bandpass((8.0, 30.0), 125.0)
