@@ -2,23 +2,34 @@
 
 from bci.decoders.acm import ACMDecoder
 from bci.decoders.base import CovarianceDecoder, Decoder, View
+from bci.decoders.block_toeplitz import BlockToeplitzDecoder
 from bci.decoders.card import platform_card
+from bci.decoders.chosen import ChosenDecoder
 from bci.decoders.csp import CSPDecoder
 from bci.decoders.mdm import FgMDMDecoder, MDMDecoder
 from bci.decoders.model import Model, load_model
 from bci.decoders.patterns import activation_patterns
+from bci.decoders.recalibration import RecalibratedDecoder
+from bci.decoders.recentering import Recentering, RunningReference
 from bci.decoders.registry import DecoderEntry, available_decoders, make_decoder
+from bci.decoders.search import ACMSearchCV
 from bci.decoders.tangent import TangentDecoder
 
 __all__ = [
     "ACMDecoder",
+    "ACMSearchCV",
+    "BlockToeplitzDecoder",
     "CSPDecoder",
+    "ChosenDecoder",
     "CovarianceDecoder",
     "Decoder",
     "DecoderEntry",
     "FgMDMDecoder",
     "MDMDecoder",
     "Model",
+    "RecalibratedDecoder",
+    "Recentering",
+    "RunningReference",
     "TangentDecoder",
     "View",
     "activation_patterns",

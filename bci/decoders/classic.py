@@ -4,7 +4,7 @@ from bci.decoders.csp import CSPDecoder
 from bci.decoders.mdm import FgMDMDecoder, MDMDecoder
 from bci.decoders.tangent import TangentDecoder
 
-__all__ = ["csp_lda", "fgmdm", "mdm", "ts_lr", "ts_svm"]
+__all__ = ["acm_fgmdm", "acm_mdm", "csp_lda", "fgmdm", "mdm", "ts_lr", "ts_svm"]
 
 
 def csp_lda(n_filters: int = 6, covariance: str = "oas") -> CSPDecoder:
@@ -14,12 +14,22 @@ def csp_lda(n_filters: int = 6, covariance: str = "oas") -> CSPDecoder:
 
 def mdm(covariance: str = "oas") -> MDMDecoder:
     """Compare distances to the Riemannian mean of each class."""
-    return MDMDecoder(covariance)
+    return MDMDecoder(covariance=covariance)
 
 
 def fgmdm(covariance: str = "oas") -> FgMDMDecoder:
     """Compare distances to class means after geodesic filtering."""
-    return FgMDMDecoder(covariance)
+    return FgMDMDecoder(covariance=covariance)
+
+
+def acm_mdm(order: int = 3, lag: int = 4, covariance: str = "oas") -> MDMDecoder:
+    """Compare distances to class means of augmented covariances."""
+    return MDMDecoder(order, lag, covariance)
+
+
+def acm_fgmdm(order: int = 3, lag: int = 4, covariance: str = "oas") -> FgMDMDecoder:
+    """Compare distances to class means of augmented covariances after geodesic filtering."""
+    return FgMDMDecoder(order, lag, covariance)
 
 
 def ts_lr(covariance: str = "oas", C: float = 1.0) -> TangentDecoder:

@@ -19,6 +19,7 @@ __all__ = [
     "CLASSIFIERS",
     "Rule",
     "fit_logistic",
+    "fit_machines",
     "fit_svm",
     "link_probabilities",
     "out_of_fold_scores",
@@ -129,9 +130,29 @@ def fit_svm(features: F64, target: Index, C: float, folds: Folds) -> Rule:
         Inner folds that keep the windows of a trial together.
     """
     # A machine needs the scalar products only; there are more features than windows, mostly.
-    gram = features @ features.T
+    dual, intercept = fit_machines(features @ features.T, target, C, folds)
+    return Rule(dual @ features, intercept, "one-vs-rest")
+
+
+def fit_machines(gram: F64, target: Index, C: float, folds: Folds) -> tuple[F64, F64]:
+    """Fit the machines of `fit_svm` to scalar products, or to any other kernel's values.
+
+    Parameters
+    ----------
+    gram : ndarray of float64, shape (n, n)
+    target : ndarray of int, shape (n,)
+    C : float
+    folds : list of (train, test)
+
+    Returns
+    -------
+    dual : ndarray of float64, shape (n_scores, n)
+        Weight of each window; 0 for those that are no support vectors. The sigmoid's slope is in.
+    intercept : ndarray of float64, shape (n_scores,)
+    """
     n_classes = int(target.max()) + 1
-    coef, intercept = [], []
+    everything = np.arange(len(target))
+    dual, intercept = [], []
     for k in [1] if n_classes == 2 else range(n_classes):
         positive = target == k
         held_out = np.empty(len(target))
@@ -139,12 +160,12 @@ def fit_svm(features: F64, target: Index, C: float, folds: Folds) -> Rule:
             machine = _machine(gram, positive, train, C)
             held_out[test] = machine.decision_function(gram[np.ix_(test, train)])
         slope, offset = platt(held_out, positive)
-        everything = np.arange(len(target))
         machine = _machine(gram, positive, everything, C)
-        weights = machine.dual_coef_[0] @ features[machine.support_]
-        coef.append(slope * weights)
+        weights = np.zeros(len(target))
+        weights[machine.support_] = slope * machine.dual_coef_[0]
+        dual.append(weights)
         intercept.append(slope * machine.intercept_[0] + offset)
-    return Rule(np.array(coef), np.array(intercept), "one-vs-rest")
+    return np.array(dual), np.array(intercept)
 
 
 def _machine(gram: F64, positive: NDArray[np.bool_], train: Index, C: float) -> SVC:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.covariance import ledoit_wolf_shrinkage
 
-from bci.decoders.base import F64, CovarianceDecoder, Index, View, covariances
+from bci.decoders.base import F64, CovarianceDecoder, Index, View, check_at_least
 from bci.decoders.linear import link_probabilities
 from bci.riemann import (
     riemannian_mean,
@@ -16,7 +16,7 @@ from bci.riemann import (
     whitening,
 )
 
-__all__ = ["FgMDMDecoder", "MDMDecoder"]
+__all__ = ["FgMDMDecoder", "MDMDecoder", "distance_probabilities"]
 
 
 def _class_whitenings(C: F64, target: Index) -> F64:
@@ -26,12 +26,26 @@ def _class_whitenings(C: F64, target: Index) -> F64:
     )
 
 
-def _distance_probabilities(C: F64, whitenings: F64) -> F64:
-    """Softmax of the negative squared distances, as pyriemann has it."""
-    distances = np.stack([squared_distances(C, W) for W in whitenings], axis=1)
-    values = -distances
+def _class_distances(C: F64, whitenings: F64) -> F64:
+    """Return squared distances to the class means, shape (n_matrices, n_classes)."""
+    return np.stack([squared_distances(C, W) for W in whitenings], axis=1)
+
+
+def distance_probabilities(squares: F64) -> F64:
+    """Return the softmax of the negative squared distances, as pyriemann has it.
+
+    Parameters
+    ----------
+    squares : ndarray of float64, shape (n_windows, n_classes)
+        Squared distances to the class means.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_windows, n_classes)
+    """
+    values = -squares
     # As log-odds for two classes: the same numbers, and one rule for what sums to 1.
-    if len(whitenings) == 2:
+    if values.shape[1] == 2:
         values = values[:, 1:] - values[:, :1]
     return link_probabilities(values, "softmax")
 
@@ -79,32 +93,39 @@ class MDMDecoder(CovarianceDecoder):
     """Minimum distance to mean.
 
     Barachant et al. 2012, IEEE Trans Biomed Eng 59(4), 920-928. Probabilities are the softmax of
-    the negative squared affine-invariant distances.
+    the negative squared affine-invariant distances. With `order` above 1 the covariances are
+    augmented (Carrara and Papadopoulo 2024, IEEE Trans Biomed Eng 71(9)).
 
     Parameters
     ----------
+    order, lag : int
+        Of the augmented covariance; lag in samples, without effect at order 1.
     covariance : {"oas", "lwf", "scm"}
 
     Attributes
     ----------
-    whitenings_ : ndarray of float64, shape (n_classes, n_channels, n_channels)
-        Inverse square roots of the class means.
+    whitenings_ : ndarray of float64, shape (n_classes, n, n)
+        n = order * n_channels; inverse square roots of the class means.
     """
 
-    def __init__(self, covariance: str = "oas") -> None:
+    def __init__(self, order: int = 1, lag: int = 1, covariance: str = "oas") -> None:
+        self.order = order
+        self.lag = lag
         self.covariance = covariance
 
     def _fit(self, X: F64, target: Index, trials: Index) -> None:
-        self.whitenings_ = _class_whitenings(covariances(X, 1, 1, self.covariance), target)
+        check_at_least("order", self.order, 1)
+        check_at_least("lag", self.lag, 1)
+        self.whitenings_ = _class_whitenings(self.covariances(X)[0], target)
 
     @property
     def views(self) -> tuple[View, ...]:
-        """The one covariance: plain, of all channels."""
-        return (View(None, 1, 1),)
+        """The one covariance: of all channels, at the order and lag in use."""
+        return (View(None, self.order, self.lag),)
 
     def probabilities_from(self, C: Sequence[F64]) -> F64:
         """Return class probabilities from covariances."""
-        return _distance_probabilities(C[0], self.whitenings_)
+        return distance_probabilities(_class_distances(C[0], self.whitenings_))
 
 
 class FgMDMDecoder(CovarianceDecoder):
@@ -114,27 +135,34 @@ class FgMDMDecoder(CovarianceDecoder):
     6365): a discriminant analysis in the tangent space, shrunk by Ledoit-Wolf, keeps the
     directions that tell classes apart; filtered vectors go back to the manifold. Everything stays
     in the coordinates whitened by the reference, where the affine-invariant distances are the
-    same, so the way back needs one exponential and no product.
+    same, so the way back needs one exponential and no product. With `order` above 1 the covariances
+    are augmented (Carrara and Papadopoulo 2024).
 
     Parameters
     ----------
+    order, lag : int
+        Of the augmented covariance; lag in samples, without effect at order 1.
     covariance : {"oas", "lwf", "scm"}
 
     Attributes
     ----------
-    whitening_ : ndarray of float64, shape (n_channels, n_channels)
-        Inverse square root of the reference.
-    directions_ : ndarray of float64, shape (n_directions, n_channels * (n_channels + 1) / 2)
+    whitening_ : ndarray of float64, shape (n, n)
+        Inverse square root of the reference; n = order * n_channels.
+    directions_ : ndarray of float64, shape (n_directions, n * (n + 1) / 2)
         Orthonormal rows that span the kept subspace.
-    whitenings_ : ndarray of float64, shape (n_classes, n_channels, n_channels)
+    whitenings_ : ndarray of float64, shape (n_classes, n, n)
         Inverse square roots of the means of the filtered classes.
     """
 
-    def __init__(self, covariance: str = "oas") -> None:
+    def __init__(self, order: int = 1, lag: int = 1, covariance: str = "oas") -> None:
+        self.order = order
+        self.lag = lag
         self.covariance = covariance
 
     def _fit(self, X: F64, target: Index, trials: Index) -> None:
-        C = covariances(X, 1, 1, self.covariance)
+        check_at_least("order", self.order, 1)
+        check_at_least("lag", self.lag, 1)
+        C = self.covariances(X)[0]
         self.whitening_ = whitening(riemannian_mean(C))
         vectors = tangent_vectors(C, self.whitening_)
         weights = _discriminants(vectors, target)
@@ -153,10 +181,10 @@ class FgMDMDecoder(CovarianceDecoder):
 
     @property
     def views(self) -> tuple[View, ...]:
-        """The one covariance: plain, of all channels."""
-        return (View(None, 1, 1),)
+        """The one covariance: of all channels, at the order and lag in use."""
+        return (View(None, self.order, self.lag),)
 
     def probabilities_from(self, C: Sequence[F64]) -> F64:
         """Return class probabilities from covariances."""
         filtered = self._filtered(tangent_vectors(C[0], self.whitening_))
-        return _distance_probabilities(filtered, self.whitenings_)
+        return distance_probabilities(_class_distances(filtered, self.whitenings_))

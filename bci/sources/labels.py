@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 
 from bci.errors import ChannelError
 
-__all__ = ["canonical_label", "match_channels", "standard_position"]
+__all__ = ["SENSORIMOTOR", "canonical_label", "match_channels", "standard_position"]
+
+#: The rows FC, C and CP between the fifth and the sixth column: the usual 21 over the
+#: sensorimotor cortex.
+SENSORIMOTOR = tuple(f"{row}{column}" for row in ("FC", "C", "CP") for column in "531z246")
 
 #: Old names of 10-20 sites and their 10-10 names: hinted at, never exchanged in silence.
 _RENAMED = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}

@@ -1,13 +1,18 @@
-"""The augmented covariance method: what its order sees, and how order and lag are searched."""
+"""The augmented covariance method: what its order sees, and how an average takes part."""
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.svm import SVC
 
-from bci.decoders import ACMDecoder, make_decoder
-from bci.decoders.acm import one_standard_error_choice
+from bci.decoders import make_decoder
+from bci.decoders.acm import first_zero
 from bci.errors import SettingsError
+from bci.riemann import augmented_covariances, riemannian_mean, tangent_vectors, whitening
+from bci.sources.labels import SENSORIMOTOR
+
+OTHERS = [f"AF{k}" for k in range(21)]
 
 
 def rhythms(seed, n_per_class=25, n_times=200):
@@ -47,67 +52,122 @@ class TestOrder:
         with pytest.raises(SettingsError, match="lower the order or the lag"):
             make_decoder("acm-lr", order=9, lag=5).fit(X, y)
 
-
-class TestSearch:
-    """Order and lag chosen within fit."""
-
-    def test_finds_that_delays_matter(self):
-        """Classes of rhythm: an order above 1 is chosen, and the scores are kept."""
-        X, y = rhythms(2)
-        decoder = make_decoder("acm-svm", order="search").fit(X, y)
-        assert decoder.order_ > 1
-        assert decoder.search_scores_.shape == (7, 5)
-        chosen = (decoder.search_orders_ == decoder.order_) & (decoder.search_lags_ == decoder.lag_)
-        assert decoder.search_scores_[chosen].mean() > decoder.search_scores_[0].mean()
-
-    def test_falls_back_to_plain_tangent_space(self, make_trials):
-        """Classes that channel power tells apart perfectly: order 1 stands."""
-        X, y = make_trials(n_classes=2, effect=0.3)
-        assert make_decoder("acm-svm", order="search").fit(X, y).order_ == 1
-
-    @pytest.mark.parametrize("name", ["acm-lr", "acm-svm"])
-    def test_searches_three_classes_in_windows(self, name, make_trials):
-        """Three classes, three windows a trial: searched by the trials' accuracy."""
-        X, y = make_trials(n_per_class=6, n_classes=3, n_times=160)
-        windows = np.concatenate([X[:, :, s : s + 100] for s in (0, 30, 60)])
-        decoder = make_decoder(name, order="search", orders=(1, 2), lags=(2,), n_folds=3)
-        decoder.fit(windows, np.tile(y, 3), groups=np.tile(np.arange(len(y)), 3))
-        assert decoder.search_scores_.shape == (2, 3)
-        assert ((decoder.search_scores_ >= 0) & (decoder.search_scores_ <= 1)).all()
-
-    def test_pairs_that_do_not_fit_are_left_out(self, make_trials):
-        """Order 1 always takes part; no pair eats half the window or grows too large."""
-        X, y = make_trials(n_times=30)
-        decoder = ACMDecoder(order="search", orders=(2, 3), lags=(2, 10), max_rows=12).fit(X, y)
-        pairs = list(zip(decoder.search_orders_, decoder.search_lags_, strict=True))
-        assert pairs == [(1, 1), (2, 2), (2, 10)]
-
-    def test_clones_with_its_grid(self):
-        """The grid is a parameter like any other."""
-        decoder = make_decoder("acm-svm", orders=(1, 4), lags=(3,))
-        assert clone(decoder).get_params()["orders"] == (1, 4)
-
-    def test_another_word_than_search_is_refused(self, make_trials):
+    def test_another_word_than_average_is_refused(self, make_trials):
         """order="best": a SettingsError that names the word."""
         X, y = make_trials(n_per_class=4)
-        with pytest.raises(SettingsError, match="order 'best': give a whole number, or search"):
+        with pytest.raises(SettingsError, match="order 'best': give a whole number, or average"):
             make_decoder("acm-svm", order="best").fit(X, y)
 
 
-class TestOneStandardError:
-    """The rule that chooses."""
+class TestAverage:
+    """Plain and augmented covariances together, nothing chosen by score."""
 
-    def test_a_small_lead_does_not_count(self):
-        """A higher order ahead by less than a standard error loses to order 1."""
-        scores = np.array([[0.7, 0.8, 0.6, 0.9], [0.8, 0.7, 0.7, 0.9]])
-        assert one_standard_error_choice(np.array([1, 2]), scores) == 0
+    def test_sees_rhythms_and_power(self, make_trials):
+        """What only delays tell apart is decoded, and what channel power tells apart too."""
+        (X, y), (unseen, truth) = rhythms(0), rhythms(1)
+        assert make_decoder("acm-svm").fit(X, y).score(unseen, truth) > 0.8
+        (X, y), (unseen, truth) = make_trials(seed=1), make_trials(seed=2)
+        assert make_decoder("acm-svm").fit(X, y).score(unseen, truth) > 0.85
 
-    def test_a_steady_lead_counts(self):
-        """A higher order ahead in every fold wins."""
-        scores = np.array([[0.7, 0.8, 0.6, 0.9], [0.6, 0.7, 0.6, 0.8], [0.8, 0.9, 0.7, 1.0]])
-        assert one_standard_error_choice(np.array([1, 2, 2]), scores) == 2
+    def test_is_one_machine_on_the_sum_of_gram_matrices(self):
+        """Decisions are those of SVC on the views' Gram matrices, each per order squared."""
+        (X, y), (unseen, _) = rhythms(0), rhythms(1)
+        decoder = make_decoder("acm-svm").fit(X, y)
+        train, test = np.zeros((50, 50)), np.zeros((50, 50))
+        for order, lag in zip(decoder.orders_, decoder.lags_, strict=True):
+            seen, new = (augmented_covariances(Z, order, lag, "oas") for Z in (X, unseen))
+            W = whitening(riemannian_mean(seen))
+            vectors = tangent_vectors(seen, W) / order
+            centre = vectors.mean(axis=0)
+            train += (vectors - centre) @ (vectors - centre).T
+            test += (tangent_vectors(new, W) / order - centre) @ (vectors - centre).T
+        scale = 144 / np.trace(train)
+        machine = SVC(C=1.0, kernel="precomputed").fit(scale * train, y)
+        decisions = machine.decision_function(scale * test)
+        probabilities = decoder.predict_proba(unseen)[:, 1]
+        log_odds = np.log(probabilities / (1 - probabilities))
+        assert_allclose(np.corrcoef(decisions, log_odds)[0, 1], 1.0, rtol=1e-5)
 
-    def test_within_an_order_the_best_lag_stands(self):
-        """Of one order's lags the best, of equals the first."""
-        scores = np.array([[0.5, 0.5], [0.8, 0.8], [0.9, 0.9], [0.9, 0.9]])
-        assert one_standard_error_choice(np.array([1, 2, 2, 2]), scores) == 2
+    def test_lags_follow_the_signal_not_the_rate(self):
+        """A quarter and a half of a rhythm's period, at one rate and at twice the rate."""
+        rng = np.random.default_rng(0)
+        t = np.arange(400)
+        X = 3 * np.sin(2 * np.pi * (t / 16 + rng.uniform(size=(20, 2, 1))))
+        X += 0.1 * rng.standard_normal(X.shape)
+        decoder = make_decoder("acm-svm").fit(X, np.arange(20) % 2)
+        assert [tuple(view) for view in decoder.views] == [(None, 1, 1), (None, 2, 4), (None, 2, 8)]
+        twice = np.repeat(X, 2, axis=2)
+        assert make_decoder("acm-svm").fit(twice, np.arange(20) % 2).lags_.tolist() == [1, 8, 16]
+
+    def test_short_windows_and_many_channels_still_decode(self, make_trials):
+        """A lag never eats more than a quarter of the window; above 50 channels order 1 stands."""
+        X, y = make_trials(n_times=12)
+        assert make_decoder("acm-svm").fit(X, y).lags_.max() <= 3
+        X, y = make_trials(n_channels=51, n_per_class=5)
+        assert make_decoder("acm-svm").fit(X, y).orders_.tolist() == [1]
+
+    def test_logistic_regression_averages_too(self):
+        """The rule is the decoder's; the average is the same."""
+        (X, y), (unseen, truth) = rhythms(0), rhythms(1)
+        plain = make_decoder("acm-lr", order=1).fit(X, y).score(unseen, truth)
+        averaged = make_decoder("acm-lr", order="average").fit(X, y).score(unseen, truth)
+        assert averaged > plain + 0.1
+
+
+class TestFirstZero:
+    """The delay that sets the lags."""
+
+    @pytest.mark.parametrize("period", [8.0, 13.0, 30.0])
+    def test_is_a_quarter_of_a_rhythms_period(self, period):
+        """Whatever the channels' amplitudes, and with a flat channel beside."""
+        phase = np.random.default_rng(0).uniform(size=(50, 3, 1))
+        X = np.sin(2 * np.pi * (np.arange(600) / period + phase))
+        X *= np.array([1e-6, 1.0, 0.0])[:, None]
+        assert first_zero(X) == pytest.approx(period / 4, rel=0.05)
+
+
+class TestChannels:
+    """Which channels take part."""
+
+    def trials(self, make_trials, n_channels):
+        """Return windows of many channels."""
+        return make_trials(n_channels=n_channels, n_per_class=6)
+
+    def test_the_sensorimotor_ones_of_many(self, make_trials):
+        """Half of 42 named channels are sensorimotor: only those count, however spelled."""
+        X, y = self.trials(make_trials, 42)
+        names = [name for pair in zip(OTHERS, SENSORIMOTOR, strict=True) for name in pair]
+        spelled = [f"{name.upper()}." for name in names]
+        decoder = make_decoder("acm-svm", channels=spelled).fit(X, y)
+        assert decoder.picks_.tolist() == list(range(1, 42, 2))
+        assert decoder.views[1].channels == tuple(range(1, 42, 2))
+        changed = X.copy()
+        changed[:, ::2] = np.random.default_rng(0).standard_normal((len(X), 21, X.shape[2]))
+        assert_array_equal(decoder.predict_proba(changed), decoder.predict_proba(X))
+
+    def test_all_where_few_are_sensorimotor_or_most_are(self, make_trials):
+        """Seven of 21, twelve of 20, names unknown or not told: all channels."""
+        for names in (
+            (*SENSORIMOTOR[:7], *OTHERS[:14]),
+            (*SENSORIMOTOR[:12], *OTHERS[:8]),
+            tuple(f"EEG{k}" for k in range(20)),
+        ):
+            X, y = self.trials(make_trials, len(names))
+            told = make_decoder("acm-svm", channels=names).fit(X, y).predict_proba(X)
+            assert_array_equal(told, make_decoder("acm-svm").fit(X, y).predict_proba(X))
+
+    def test_a_given_order_takes_all(self, make_trials):
+        """Channels are told to a decoder of one order too, and change nothing."""
+        X, y = self.trials(make_trials, 42)
+        decoder = make_decoder("acm-svm", order=1, channels=(*SENSORIMOTOR, *OTHERS)).fit(X, y)
+        assert [tuple(view) for view in decoder.views] == [(None, 1, 4)]
+
+    def test_names_of_other_windows_are_refused(self, make_trials):
+        """Fewer names than channels: a SettingsError with both numbers."""
+        X, y = make_trials(n_per_class=4)
+        with pytest.raises(SettingsError, match="2 channel names for windows of 6 channels"):
+            make_decoder("acm-svm", channels=("C3", "C4")).fit(X, y)
+
+    def test_clones_with_its_names(self):
+        """The names are a parameter like any other."""
+        assert clone(make_decoder("acm-svm", channels=("C3", "C4"))).channels == ("C3", "C4")
