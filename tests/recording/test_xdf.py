@@ -61,6 +61,8 @@ def numeric_chunks(draw: st.DrawFn) -> tuple[str, int, list[tuple[np.ndarray, np
     return dtype, n_channels, chunks
 
 
+# Pyxdf divides by the stamps' duration, which may be drawn as zero.
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning:pyxdf")
 @given(numeric_chunks())
 @settings(
     deadline=None,
