@@ -11,7 +11,7 @@ from bci.decoders.tangent import TangentDecoder
 from bci.errors import SettingsError
 from bci.sources.labels import SENSORIMOTOR, canonical_label
 
-__all__ = ["ACMDecoder", "acm_lr", "acm_svm"]
+__all__ = ["ACMDecoder", "acm_lr", "acm_svm", "first_zero", "sensorimotor_picks"]
 
 #: Of the channels with known names, the sensorimotor ones are used where there are this many of
 #: them or more, and they are no more than half of all.
@@ -26,35 +26,35 @@ _TRACE = 144.0
 class ACMDecoder(TangentDecoder):
     """Augmented covariance, tangent space, linear rule.
 
-        Carrara and Papadopoulo 2024, "Classification of BCI-EEG based on the augmented covariance
-        matrix", IEEE Trans Biomed Eng 71(9).
+    Carrara and Papadopoulo 2024, "Classification of BCI-EEG based on the augmented covariance
+    matrix", IEEE Trans Biomed Eng 71(9).
 
-        A session has some fifty to two hundred trials: too few to choose an order and a lag by their
-        scores (the chosen pair is ahead by chance). With ``order="average"`` nothing is chosen by
-        score. Three covariances take part: plain, and augmented at order 2 with the delay at which
-        the channels' mean autocorrelation first crosses zero and with twice that delay: a quarter and
-        a half of the signal's mean period, found without labels or sampling rate. Their Gram matrices
-        of tangent vectors are added, each divided by its order squared, since a tangent vector's
-        squared length grows with the rows of the matrix, and one rule is fitted to the sum. The sum
-        is scaled to a mean squared length of 4, so that C means the same with three channels as with
-        22. Where the channels' names are known and the sensorimotor ones among them are eight or
-        more, but no more than half of all, only those are used.
+    A session has some fifty to two hundred trials: too few to choose an order and a lag by their
+    scores, the pair that is ahead is so by chance. With ``order="average"`` nothing is chosen by
+    score. Three covariances take part: plain, and augmented at order 2 with the delay at which
+    the channels' mean autocorrelation first crosses zero and with twice that delay: a quarter and
+    a half of the signal's mean period, found without labels or sampling rate. Their Gram matrices
+    of tangent vectors are added, each divided by its order squared, since a tangent vector's
+    squared length grows with the rows of the matrix, and one rule is fitted to the sum. The sum
+    is scaled to a fixed trace, so that C means the same with three channels as with 22, and with
+    forty trials as with two hundred. Where the channels' names are known and the sensorimotor
+    ones among them are eight or more, but no more than half of all, only those are used.
 
-    FIGURES
+    MEASURED
 
     Parameters
     ----------
-        classifier : {"lr", "svm"}
-        order : int or "average"
-        lag : int
-            In samples; without effect at order 1 and when averaging.
-        covariance : {"oas", "lwf", "scm"}
-        C : float
-        n_folds : int
-            Inner folds for calibration (``"svm"``).
-        seed : int
-        channels : sequence of str, optional
-            Names of the windows' channels; without effect at a given order.
+    classifier : {"lr", "svm"}
+    order : int or "average"
+    lag : int
+        In samples; without effect at order 1 and when averaging.
+    covariance : {"oas", "lwf", "scm"}
+    C : float
+    n_folds : int
+        Inner folds for calibration (``"svm"``).
+    seed : int
+    channels : sequence of str, optional
+        Names of the windows' channels; without effect at a given order.
     """
 
     def __init__(
@@ -76,7 +76,12 @@ class ACMDecoder(TangentDecoder):
             return super()._choose(X)
         if self.order != "average":
             raise SettingsError(f"order {self.order!r}: give a whole number, or average")
-        picks = self._sensorimotor(X.shape[1])
+        n_channels = X.shape[1]
+        if self.channels is not None and len(self.channels) != n_channels:
+            raise SettingsError(
+                f"{len(self.channels)} channel names for windows of {n_channels} channels"
+            )
+        picks = sensorimotor_picks(self.channels or [""] * n_channels)
         delay = first_zero(X[:, picks])
         longest = X.shape[2] // 4
         lags = sorted({min(max(round(part * delay), 1), longest) for part in (1, 2)})
@@ -90,14 +95,23 @@ class ACMDecoder(TangentDecoder):
         trace = len(parts[0]) * float(weights**2 @ [part.var(axis=0).sum() for part in parts])
         return weights * np.sqrt(_TRACE / trace) if trace > 0 else weights
 
-    def _sensorimotor(self, n_channels: int) -> Index:
-        names = [canonical_label(name) for name in self.channels or ()]
-        if names and len(names) != n_channels:
-            raise SettingsError(f"{len(names)} channel names for windows of {n_channels} channels")
-        picks = [index for index, name in enumerate(names) if name in SENSORIMOTOR]
-        if _FEWEST_SENSORIMOTOR <= len(picks) <= n_channels / 2:
-            return np.array(picks, dtype=np.intp)
-        return np.arange(n_channels)
+
+def sensorimotor_picks(names: Sequence[str]) -> Index:
+    """Return which of many channels are averaged over: the sensorimotor ones, or all.
+
+    Parameters
+    ----------
+    names : sequence of str, length n_channels
+
+    Returns
+    -------
+    ndarray of int, shape (n_picks,)
+        Ascending.
+    """
+    picks = [i for i, name in enumerate(names) if canonical_label(name) in SENSORIMOTOR]
+    if _FEWEST_SENSORIMOTOR <= len(picks) <= len(names) / 2:
+        return np.array(picks, dtype=np.intp)
+    return np.arange(len(names))
 
 
 def first_zero(X: F64) -> float:

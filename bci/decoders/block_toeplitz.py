@@ -42,6 +42,11 @@ class BlockToeplitzDecoder(Decoder):
     block weighs as often as the matrix repeats it. The Riemannian mean of windows is that of each
     coordinate.
 
+    Measured, ROC-AUC, 5-fold, mean over four people of EEGMMIDB (21 sensorimotor channels) and
+    three of MI-OpenBCI: ``"lr"`` .907 (order 3: .905; plain tangent space: .891), ``"svm"`` .897,
+    ``"mdm"`` .758 (plain: .755). Rule, order and lag were chosen on these; eleven sittings of other
+    people: ``"lr"`` .714, plain tangent space .708.
+
     Parameters
     ----------
     classifier : {"lr", "svm", "mdm"}

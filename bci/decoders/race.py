@@ -12,6 +12,12 @@ from bci.decoders.choice import best_few
 
 __all__ = ["Race", "mean_scores"]
 
+#: From this order on every second pair is looked at first, then this part (one of four) of the
+#: others: those with the best neighbours. Over eight real people and five simulated ones, on
+#: MOABB's grid and both ways to stagger, the best pair was among them in 26 cases of 26 (without
+#: the second look in 23), at 0.6 of the time.
+_LARGE_ORDER, _SHARE = 4, 4
+_BESIDE = ((0, -1), (0, 1), (-1, 0), (1, 0))
 #: Pairs that are scored exactly in a round, and rounds at most.
 _ROUND, _MOST_ROUNDS = 4, 4
 #: Gradient at which a fold's reference is near enough: in the race (over S001 and two simulated
@@ -67,12 +73,19 @@ class Race:
         self._score(np.arange(len(self.views)), _FULL_TOLERANCE)
 
     def run(self) -> None:
-        """Score every view quickly, then the leaders exactly, in rounds."""
-        n = len(self.views)
-        self.total = n + min(_ROUND * _MOST_ROUNDS, n)
-        self._score(np.arange(n), None)
+        """Score quickly, at large orders every second view first; then the leaders, exactly."""
+        first, rest, neighbours = self._lattice()
+        n_more = -(-len(rest) // _SHARE)
+        n_quick = len(first) + n_more
+        self.total = n_quick + min(_ROUND * _MOST_ROUNDS, n_quick)
+        self._score(first, None)
+        if self.stopped:
+            return
+        quick = np.append(self.best(), -np.inf)
+        beside = np.array([quick[neighbours[v]].max() for v in rest])
+        self._score(rest[best_few(beside, n_more)], None)
         quick, error = self.best(), 0.0
-        left = np.arange(n)
+        left = np.flatnonzero(self.seen)
         for _ in range(_MOST_ROUNDS):
             if self.stopped or not len(left):
                 return
@@ -82,8 +95,25 @@ class Race:
             self._score(leaders, _RACE_TOLERANCE)
             best = self.best()
             error = float((best[self.exact] - quick[self.exact]).max(initial=0.0))
-            left = np.flatnonzero(~self.exact)
+            left = np.flatnonzero(self.seen & ~self.exact)
             left = left[quick[left] + error >= best[self.exact].max(initial=-np.inf)]
+
+    def _lattice(self) -> tuple[Index, Index, dict[int, list[int]]]:
+        """Return the views of the first look, the others, and the neighbours of those."""
+        orders = sorted({view.order for _, view in self.views})
+        lags = sorted({view.lag for _, view in self.views})
+        at = {
+            (name, orders.index(view.order), lags.index(view.lag)): v
+            for v, (name, view) in enumerate(self.views)
+        }
+        skipped = {
+            v: [at.get((name, i + di, j + dj), -1) for di, dj in _BESIDE]
+            for (name, i, j), v in at.items()
+            if self.views[v][1].order >= _LARGE_ORDER and (i + j) % 2
+        }
+        everyone = np.arange(len(self.views))
+        rest = np.isin(everyone, list(skipped))
+        return everyone[~rest], everyone[rest], skipped
 
     def best(self) -> F64:
         """Return each view's best mean score with its bonus; -inf for those without a score."""

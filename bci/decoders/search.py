@@ -38,12 +38,13 @@ class ACMSearchCV(CovarianceDecoder):
     has it for pyriemann's parts. Everything is chosen within `fit`: inside `cross_val_score` the
     search is nested, and no test trial is seen.
 
-    The race. First every pair of order and lag is scored by one logarithm a trial
-    (`bci.decoders.acm_grid.quick_scores`), on the same folds; then, in rounds, the leading pairs
-    exactly. It ends when no pair that is left could win even if its quick score were as much
-    too low as any was found to be. (Over S001, S042 and a simulated person, 36 pairs each: rank
-    correlation of quick and exact scores 0.98 to 0.99, largest difference 0.013. With logarithms
-    at the identity, log-Euclidean, the correlation is 0.1 to 0.9.)
+    The race. First pairs of order and lag are scored by one logarithm a trial
+    (`bci.decoders.acm_grid.quick_scores`), on the same folds: from order 4 on every second one,
+    then those of the others that lie beside good ones. Then, in rounds, the leading pairs are
+    scored exactly. It ends when no pair that is left could win even if its quick score were as
+    much too low as any was found to be. (Over S001, S042 and a simulated person, 36 pairs each:
+    rank correlation of quick and exact scores 0.98 to 0.99, largest difference 0.013. With
+    logarithms at the identity, log-Euclidean, the correlation is 0.1 to 0.9.)
 
     Order 1, plain tangent space, always takes part, once: it has no lag (listed with lag 1). Pairs
     that leave fewer augmented samples than half a window are left out.
@@ -95,8 +96,8 @@ class ACMSearchCV(CovarianceDecoder):
     cv_results_ : dict of arrays, each of length n_candidates
         As in `GridSearchCV`: ``params``, ``param_*``, ``split*_test_score``,
         ``mean_test_score``, ``std_test_score``, ``rank_test_score``; and ``exact``: False where a
-        pair was scored quickly only; those rank behind. Pairs that a callback's stop left
-        unscored are not listed.
+        pair was scored quickly only; those rank behind. Pairs without a score, passed over by the
+        race or left when a callback stopped it, are not listed.
     best_params_ : dict
     best_score_ : float
         Its mean score in the inner folds (optimistic: the best of many).

@@ -9,9 +9,9 @@ replay which is given these decides the same to the last bit.
 
 import itertools
 import logging
-import math
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -33,6 +33,9 @@ __all__ = ["OnlineDecoder", "Script"]
 _log = logging.getLogger(__name__)
 
 F64 = NDArray[np.float64]
+
+#: Hops whose windows a thread scores at a time.
+_PART = 8
 
 
 @dataclass(slots=True)
@@ -160,22 +163,31 @@ class OnlineDecoder:
     def advance_together(self, pool: Executor, n_threads: int) -> Iterator[Decision]:
         """Yield the decisions of `advance`, to the last bit, with the work shared by threads.
 
-        For a replay: the first comes when all that the ring holds is computed. Where windows
-        depend on one another, or the decoder is not known to be safe, it is `advance`.
+        For a replay: while the pool scores the windows of some hops, the next are taken in. Where
+        windows depend on one another, or the decoder is not known to be safe, it is `advance`.
         """
         if not self._scorer.in_any_order:
             yield from self.advance()
             return
-        hops, windows = [], []
-        for hop in self._hops():
-            hops.append(hop)
-            if not hop.reason:
-                windows.append(self._scorer.covariances(self._window[0]))
-        size = max(1, math.ceil(len(windows) / n_threads))
-        parts = [windows[i : i + size] for i in range(0, len(windows), size)]
-        scored = itertools.chain.from_iterable(pool.map(self._scorer.scored, parts))
-        for hop in hops:
-            yield self._decided(hop, None if hop.reason else next(scored))
+        taken = (
+            (hop, None if hop.reason else self._scorer.covariances(self._window[0]))
+            for hop in self._hops()
+        )
+        waiting: deque[tuple[tuple[_Hop, ...], Future[list[F64 | None]]]] = deque()
+        while part := list(itertools.islice(taken, _PART)):
+            hops, windows = zip(*part, strict=True)
+            waiting.append((hops, pool.submit(self._scorer.scored, windows)))
+            # No more than the threads need: large covariances would fill the memory.
+            if len(waiting) > n_threads + 1:
+                yield from self._finished(*waiting.popleft())
+        while waiting:
+            yield from self._finished(*waiting.popleft())
+
+    def _finished(
+        self, hops: tuple[_Hop, ...], scored: Future[list[F64 | None]]
+    ) -> Iterator[Decision]:
+        for hop, raw in zip(hops, scored.result(), strict=True):
+            yield self._decided(hop, raw)
 
     def _hops(self) -> Iterator[_Hop]:
         """Yield the complete hops; the window of one without a reason is in the work array."""

@@ -1,5 +1,7 @@
 """From filtered samples, a hop at a time, to the probabilities of a window."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,9 +14,12 @@ __all__ = ["WindowScorer"]
 
 F64 = NDArray[np.float64]
 
-
-#: Where fewer hops than this make a window, its covariance is computed anew each time.
-_FEWEST_HOPS = 4
+#: Where fewer hops than this make a window, its covariance is computed anew each time. Measured
+#: with 22 and 64 channels at orders 1 to 4, both are equally fast at 4 to 8 hops; at 30, sliding is
+#: 1.4 to 3 times as fast.
+_FEWEST_HOPS = 8
+#: Likewise where a view would have to keep more numbers than this (64 MB; a rebuild takes 3 ms).
+_MOST_KEPT = 8_000_000
 
 
 class WindowScorer:
@@ -22,6 +27,8 @@ class WindowScorer:
 
     Decoders that see covariances only get them from sums that slide along with the stream
     (`SlidingCovariance`), the same as of the window itself to rounding; others get the window.
+    Sample covariances (``"scm"``) are always computed of the window itself, with the ridge that
+    they have offline: of a singular one, rounding alone makes the directions without signal.
     What comes out depends on the samples since the last restart and on nothing else, but for the
     reference point of a model that recentres: that follows all windows since the start.
 
@@ -43,11 +50,11 @@ class WindowScorer:
         self._sees_covariances = isinstance(decoder, CovarianceDecoder)
         if not isinstance(decoder, CovarianceDecoder):
             return
-        shortest = min(length - (view.order - 1) * view.lag for view in decoder.views)
-        if shortest < _FEWEST_HOPS * hop:
+        sizes = [len(model.channels if v.channels is None else v.channels) for v in decoder.views]
+        views = list(zip(decoder.views, sizes, strict=True))
+        if decoder.covariance == "scm" or not all(_pays(*view, length, hop) for view in views):
             return
-        for view in decoder.views:
-            n_channels = len(model.channels) if view.channels is None else len(view.channels)
+        for view, n_channels in views:
             sliding = SlidingCovariance(
                 n_channels, length, hop, view.order, view.lag, decoder.covariance
             )
@@ -117,20 +124,39 @@ class WindowScorer:
         """Return the window's covariances, shape (1, n, n), one a view; they are the caller's."""
         return [C.copy() for C in self._covariances(window)]
 
-    def scored(self, windows: list[list[F64]]) -> F64:
+    def scored(self, windows: Sequence[list[F64] | None]) -> list[F64 | None]:
         """Return the probabilities of several windows, from their covariances; in any thread.
+
+        Parameters
+        ----------
+        windows : sequence
+            From `covariances`; None for a hop that is not decided on.
 
         Returns
         -------
-        ndarray of float64, shape (n_windows, n_classes)
+        list of ndarray of float64, shape (n_classes,), or None
             A window's are, to the last bit, those that it has alone.
         """
-        stacks = [np.concatenate(view) for view in zip(*windows, strict=True)]
-        return self._model.probabilities_from(stacks)
+        given = [C for C in windows if C is not None]
+        if not given:
+            return [None] * len(windows)
+        stacks = [np.concatenate(view) for view in zip(*given, strict=True)]
+        rows = iter(self._model.probabilities_from(stacks))
+        return [None if C is None else next(rows) for C in windows]
 
     def _covariances(self, window: F64) -> list[F64]:
         """Return the window's covariances, shape (1, n, n), one a view of the decoder."""
         if not self._sliding:
             computed: list[F64] = self._model.estimator.covariances(window[None])
             return computed
-        return [sliding.covariance(picked(window, view))[None] for view, sliding in self._sliding]
+        return [
+            sliding.covariance(picked(window[:, : sliding.n_first], view))[None]
+            for view, sliding in self._sliding
+        ]
+
+
+def _pays(view: View, n_channels: int, length: int, hop: int) -> bool:
+    """Whether a covariance that slides is faster than a new one each hop, and fits into memory."""
+    n_hops = (length - (view.order - 1) * view.lag) // hop
+    n_kept = n_hops * view.order * (view.order + 1) // 2 * n_channels**2
+    return n_hops >= _FEWEST_HOPS and n_kept <= _MOST_KEPT

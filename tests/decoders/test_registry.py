@@ -53,7 +53,7 @@ def test_a_plugin_cannot_take_the_name_of_ours(with_plugins):
 
 def test_an_unknown_name_lists_the_known():
     """The message names what was asked and what there is."""
-    with pytest.raises(SettingsError, match=r"'svm' is unknown: choose one of acm-lr, acm-svm"):
+    with pytest.raises(SettingsError, match=r"'svm' is unknown: choose one of acm-fgmdm, acm-lr"):
         make_decoder("svm")
 
 
