@@ -40,7 +40,16 @@ class ACMDecoder(TangentDecoder):
     forty trials as with two hundred. Where the channels' names are known and the sensorimotor
     ones among them are eight or more, but no more than half of all, only those are used.
 
-    MEASURED
+    Measured (tests/benchmarks/population, nested 5-fold, three seeds, all channels given; 95 %
+    over 17 people: thirteen of EEGMMIDB, three of MI-OpenBCI, P1): ROC-AUC .792, plain tangent
+    space with the same machine .715 (difference .077, .029 to .123), common spatial patterns
+    .702. Nearly all of that are the channels. Against the machine on the same channels the
+    average gains .008 (-.005 to .021): .004 (-.012 to .021) over the thirteen, who have 45 trials
+    each, and .018 to .024 in each of the other four. Orders 2 to 4 and lags of 12 to 40 ms did
+    as well within noise; no pair by itself was above order 1 by two standard errors, and orders 3
+    and 4 at half the alpha rhythm's period (50 ms) were below. Racing plain, averaged and all
+    channels by inner scores was no better than the fixed average (-.004 +- .010 at 7-35 Hz, -.022
+    +- .009 at 8-32 Hz; by the one-standard-error rule +.003 +- .003 and -.012 +- .006).
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ def plot_search(search: ACMSearchCV, rate_hz: float | None = None) -> Figure:
 
     One panel a channel subset. Order 1 has no lag: its score fills its column. In each cell: the
     score in hundredths, the best kernel (L linear, R Gaussian) and C; in italics where the pair
-    was scored quickly only. A frame marks the pair that was chosen.
+    was scored quickly only, blank where the race passed it over. A frame marks the chosen pair.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ def plot_search(search: ACMSearchCV, rate_hz: float | None = None) -> Figure:
     name = _NAMES.get(search.scoring_, search.scoring_)
     kernels = "L linear, R Gaussian, and C" if search.classifier == "svm" else "and C"
     figure.suptitle(
-        f"score in hundredths; {kernels}; italics: scored quickly; framed: chosen", fontsize=7
+        f"score in hundredths; {kernels}; italics: quick score; blank: none; framed: chosen",
+        fontsize=7,
     )
     figure.colorbar(
         image, ax=list(panels), label=f"mean {name} over {search.n_splits_} inner folds"

@@ -272,7 +272,7 @@ def main() -> None:
         picture(rows, given.out / "population.png")
     means = {name: person_means(rows, name) for name in columns}
     differences = {
-        f"{OURS} - {n}": difference(means[OURS], means[n]) for n in decoders if n != OURS
+        f"{OURS} - {name}": difference(means[OURS], means[name]) for name in columns if name != OURS
     }
     parts = {}
     for name in sorted(set(decoders) & set(REFERENCES)):
