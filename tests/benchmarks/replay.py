@@ -5,7 +5,7 @@ decoder trained on R04 and R08. The peer is the loop that one would write of par
 `sosfilt` on each hop, the window cut, `predict_proba` of pyriemann's pipeline on one BLAS thread;
 it runs on the first 300 windows, and times are compared by the window. Where ours goes is timed in
 runs of their own on one thread, as live. A busy machine takes the replay's second core away: the
-processor time of a decision, over all threads, says what a quiet one would reach.
+processor time of a decision, over all threads, stands beside the factor.
 """
 
 import math
