@@ -22,7 +22,6 @@ __all__ = [
     "fit_machines",
     "fit_svm",
     "link_probabilities",
-    "out_of_fold_scores",
     "platt",
     "scores",
 ]
@@ -171,42 +170,6 @@ def fit_machines(gram: F64, target: Index, C: float, folds: Folds) -> tuple[F64,
 def _machine(gram: F64, positive: NDArray[np.bool_], train: Index, C: float) -> SVC:
     machine = SVC(C=C, kernel="precomputed")
     return machine.fit(gram[np.ix_(train, train)], positive[train])
-
-
-def out_of_fold_scores(
-    features: F64, target: Index, classifier: str, C: float, folds: Folds
-) -> F64:
-    """Return scores of each window by a rule that was fitted without its trial.
-
-    Parameters
-    ----------
-    features : ndarray of float64, shape (n, n_features)
-    target : ndarray of int, shape (n,)
-    classifier : {"lr", "svm"}
-    C : float
-    folds : list of (train, test)
-
-    Returns
-    -------
-    ndarray of float64, shape (n, n_scores)
-        One score for two classes, else one a class.
-    """
-    # Both rules depend on scalar products only: when features outnumber windows, coordinates
-    # within the windows' span (from the Gram matrix) give the same scores at far less cost.
-    if features.shape[1] > len(features):
-        eigenvalues, vectors = np.linalg.eigh(features @ features.T)
-        features = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
-    n_classes = int(target.max()) + 1
-    result = np.empty((len(target), 1 if n_classes == 2 else n_classes))
-    for train, test in folds:
-        if classifier == "lr":
-            rule = fit_logistic(features[train], target[train], C)
-            result[test] = scores(features[test], rule.coef, rule.intercept)
-            continue
-        for column, k in enumerate([1] if n_classes == 2 else range(n_classes)):
-            machine = SVC(C=C, kernel="linear").fit(features[train], target[train] == k)
-            result[test, column] = machine.decision_function(features[test])
-    return result
 
 
 def platt(decisions: F64, positive: NDArray[np.bool_]) -> tuple[float, float]:

@@ -6,7 +6,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
 from sklearn.svm import SVC
 
 from bci.decoders.folds import trial_folds
@@ -14,7 +13,6 @@ from bci.decoders.linear import (
     fit_logistic,
     fit_svm,
     link_probabilities,
-    out_of_fold_scores,
     platt,
     scores,
 )
@@ -103,16 +101,6 @@ class TestPlatt:
 
 class TestScores:
     """Scores, links, settings."""
-
-    @pytest.mark.parametrize("classifier", ["lr", "svm"])
-    def test_out_of_fold_scores_are_those_of_the_full_features(self, classifier):
-        """More features than rows: the short cut by scalar products changes nothing."""
-        x, target = features(1)
-        folds = trial_folds(target, np.arange(len(target)), 4, 0)
-        ours = out_of_fold_scores(x, target, classifier, 1.0, folds)[:, 0]
-        model = SVC(kernel="linear") if classifier == "svm" else LogisticRegression()
-        theirs = cross_val_predict(model, x, target, cv=folds, method="decision_function")
-        assert_allclose(ours, theirs, atol=2e-3 * np.abs(theirs).max())
 
     def test_logistic_rule_is_that_of_scikit_learn(self):
         """Three classes: the softmax of our scores is predict_proba."""
