@@ -6,7 +6,7 @@ import uuid
 
 import numpy as np
 
-from bci.doctor.check import Check, failed, ok, warning
+from bci.checks import Check, failed, ok, warning
 
 __all__ = ["library", "round_trip", "settings"]
 

@@ -14,9 +14,9 @@ import platformdirs
 import scipy.linalg
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from bci.checks import Check, failed, ok, warning
 from bci.compiled import cache_folders
 from bci.decoders.warmup import compile_kernels, is_compiled
-from bci.doctor.check import Check, failed, ok, warning
 
 __all__ = ["clock", "disk", "folders", "kernels", "memory", "sleep", "threads"]
 

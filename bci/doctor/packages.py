@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from bci.doctor.check import Check, failed, ok
+from bci.checks import Check, failed, ok
 
 __all__ = ["packages", "python"]
 

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable, Iterator
 
+from bci.checks import Check, failed
 from bci.doctor import lsl, machine, packages, window
-from bci.doctor.check import Check, failed
 
 __all__ = ["CHECKS", "examine"]
 

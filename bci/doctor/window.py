@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from bci.doctor.check import Check, failed, ok, warning
+from bci.checks import Check, failed, ok, warning
 
 __all__ = ["window"]
 
