@@ -2,7 +2,8 @@
 
 BLAS runs on one thread. What they print goes to ``results.jsonl`` in the folder of ``--out``, what
 they plot beside it, and the table of goals to ``summary.md``; ``--readme`` puts that table into the
-README, between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``. Progress is on
+README, between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``. ``--quick`` only
+shows that each runs: what it prints meets or misses no goal, and makes no table. Progress is on
 stderr. A benchmark that fails is named, the others go on, and the exit code is 1.
 """
 
@@ -77,6 +78,8 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.names) - set(names()):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(names())}")
+    if given.quick and given.readme:
+        parser.error("--quick measures nothing that belongs into the README")
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     wanted = given.names or names()
@@ -93,8 +96,9 @@ def main() -> None:
             sys.stderr.write(f"[{number}/{len(wanted)}] {name} {results[-1]['seconds']} s\n")
     lines = "".join(json.dumps(result) + "\n" for result in results)
     (out / "results.jsonl").write_text(lines, encoding="utf-8")
-    table = markdown([row for result in results for row in rows(result)])
-    (out / "summary.md").write_text(table, encoding="utf-8")
+    table = "" if given.quick else markdown([row for result in results for row in rows(result)])
+    if table:
+        (out / "summary.md").write_text(table, encoding="utf-8")
     if given.readme:
         update_readme(table, ROOT / "README.md")
     sys.stderr.write(f"{table}in {time.perf_counter() - began:.0f} s, results in {out}\n")
