@@ -17,109 +17,30 @@ return when their work is done; `stop`, from any thread, ends a run early. Event
 thread that caused them (psygnal); a window relays them to its own.
 """
 
-import enum
-import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from psygnal import EmitLoopError, Signal, SignalGroup, SignalInstance
-
-from bci.acquisition import Acquisition, RingBuffer
-from bci.acquisition.markers import MarkerThread
+from bci.acquisition import Acquisition
 from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import Model, platform_card
 from bci.decoders.recentering import check_time_constant
-from bci.errors import InputError, RolandicError, StreamLostError
+from bci.errors import RolandicError, StreamLostError
 from bci.evaluation.training import train_model
-from bci.events import Marker
-from bci.online import Decision, LiveDecoding, TrialOutcome
+from bci.experiment.runs import OnlineResult, Run, RunContext
+from bci.experiment.states import ExperimentError, ExperimentEvents, State, tell
+from bci.experiment.streams import Streams
+from bci.online import LiveDecoding
 from bci.online.outputs import Output
-from bci.paradigm import Step
 from bci.recording import RecorderSummary, RunRecording
 from bci.recording.eventlog import EventLog
 from bci.sources.discovery import StreamQuery
-from bci.sources.lsl import LslSource
-from bci.sources.markers import MarkerInlet
 from bci.sources.reading import open_recording, recording_hash
 
-__all__ = [
-    "Experiment",
-    "ExperimentError",
-    "ExperimentEvents",
-    "OnlineResult",
-    "Run",
-    "RunContext",
-    "State",
-]
-
-_log = logging.getLogger(__name__)
-
-
-class State(enum.Enum):
-    """Where an experiment is."""
-
-    IDLE = "idle"
-    MONITORING = "monitoring"
-    CALIBRATING = "calibrating"
-    TRAINED = "trained"
-    ONLINE = "online"
-    CLOSED = "closed"
-
-
-class ExperimentError(InputError):
-    """Something was asked for that the state of the experiment does not allow."""
-
-
-class ExperimentEvents(SignalGroup):
-    """What happens, in the past tense."""
-
-    state_changed = Signal(State)
-    noticed = Signal(str)
-    step_reached = Signal(Step, float)
-    cue_received = Signal(str)
-    decision_made = Signal(Decision)
-    trial_finished = Signal(TrialOutcome)
-    training_progressed = Signal(int, int)
-
-
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """What a run has to work with.
-
-    Attributes
-    ----------
-    ring : RingBuffer
-        The stream.
-    cancelled : threading.Event
-        Set when the run is to end early.
-    on_step : callable
-        To be called with each step of a protocol and its time.
-    """
-
-    ring: RingBuffer
-    cancelled: threading.Event
-    on_step: Callable[[Step, float], None]
-
-
-#: Presents cues, or lets a recording play; returns whether it came to its end.
-Run = Callable[[RunContext], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class OnlineResult:
-    """What an online run gave; `moved_db` is how far the reference point moved, if it does."""
-
-    recording: Path
-    recorded: RecorderSummary
-    decisions: list[Decision] = field(repr=False)
-    trials: list[TrialOutcome] = field(repr=False)
-    completed: bool
-    moved_db: float | None = None
+__all__ = ["Experiment"]
 
 
 class Experiment:
@@ -160,12 +81,8 @@ class Experiment:
         self.recorded: list[RecorderSummary] = []
         self.model: Model | None = None
         self.model_path = folder / "model.bci"
-        self.acquisition: Acquisition | None = None
         self.log = EventLog(folder / "session.jsonl")
-        self._queries: list[StreamQuery] = []
-        self._markers: MarkerThread | None = None
-        self._marker_takers: list[Callable[[Marker], None]] = []
-        self._unit: str | None = None
+        self._streams = Streams(self.log, self._notice)
         self._work = threading.RLock()
         self._cancelled = threading.Event()
         self._failure: BaseException | None = None
@@ -173,9 +90,14 @@ class Experiment:
         self.log.write("session_started", platform=platform_card(), decoder=decoder)
 
     @property
+    def acquisition(self) -> Acquisition | None:
+        """Of the connected stream."""
+        return self._streams.acquisition
+
+    @property
     def rate_hz(self) -> float:
         """Of the connected stream (Hz)."""
-        return self._connected().info.rate_hz
+        return self._streams.connected().info.rate_hz
 
     # --- what can be done now -------------------------------------------------------------
 
@@ -197,15 +119,7 @@ class Experiment:
 
     def _enter(self, state: State) -> None:
         self.state = state
-        self._emit(self.events.state_changed, state)
-
-    @staticmethod
-    def _emit(signal: SignalInstance, *what: object) -> None:
-        """Tell the listeners; one that fails is logged, and the experiment goes on."""
-        try:
-            signal.emit(*what)
-        except EmitLoopError:
-            _log.exception("a listener of %s failed", signal.name)
+        tell(self.events.state_changed, state)
 
     def _rest(self) -> None:
         """Return to where runs start from."""
@@ -234,7 +148,7 @@ class Experiment:
 
     def _notice(self, text: str) -> None:
         self.log.write("noticed", text=text)
-        self._emit(self.events.noticed, text)
+        tell(self.events.noticed, text)
 
     def _fail(self, error: BaseException) -> None:
         """End the run that is going on: something that it needs has failed."""
@@ -262,29 +176,7 @@ class Experiment:
             When one is connected already.
         """
         with self._working("connect"):
-            source = LslSource(eeg, unit=unit, timeout_s=timeout_s)
-            acquisition = Acquisition(source)
-            acquisition.start()
-            self.acquisition, self._unit = acquisition, unit
-            self._queries = [StreamQuery(source_id=acquisition.info.source_id)]
-            try:
-                if markers is not None:
-                    inlet = MarkerInlet(markers, timeout_s=timeout_s)
-                    self._markers = MarkerThread(inlet, self._take_marker, self._notice)
-                    self._markers.start()
-                    self._queries.append(markers)
-            except BaseException:
-                self._let_go()
-                raise
-            self.log.write(
-                "connected",
-                stream=acquisition.info.name,
-                source_id=acquisition.info.source_id,
-                rate_hz=acquisition.info.rate_hz,
-                channels=acquisition.info.labels,
-            )
-            for warning in source.warnings:
-                self._notice(warning)
+            self._streams.connect(eeg, markers, unit, timeout_s)
 
     def disconnect(self) -> None:
         """Let go of the streams.
@@ -295,25 +187,7 @@ class Experiment:
             While a run is going on.
         """
         with self._working("disconnect"):
-            self._let_go()
-
-    def _let_go(self) -> None:
-        if self._markers is not None:
-            self._markers.stop()
-            self._markers = None
-        if self.acquisition is not None:
-            self.acquisition.stop()
-            self.log.write(
-                "disconnected",
-                samples=self.acquisition.ring.n_written,
-                gaps=len(self.acquisition.gaps),
-            )
-            self.acquisition = None
-
-    def _take_marker(self, marker: Marker) -> None:
-        self.log.write("marker", label=marker.label, time_s=marker.time_s)
-        for take in tuple(self._marker_takers):
-            take(marker)
+            self._streams.let_go()
 
     # --- runs -----------------------------------------------------------------------------
 
@@ -345,11 +219,11 @@ class Experiment:
 
     def _recorded_run(self, run: Run, path: Path) -> bool:
         """Carry a run out while a recorder of its own process writes the streams down."""
-        acquisition = self._connected()
+        acquisition = self._streams.connected()
         first_sample = acquisition.ring.n_written
         self._cancelled.clear()
         self._failure = None
-        recording = RunRecording(self._queries, path, self.log, self._notice, self._fail)
+        recording = RunRecording(self._streams.queries, path, self.log, self._notice, self._fail)
         recording.start()
         completed = False
         try:
@@ -357,7 +231,7 @@ class Experiment:
                 RunContext(
                     acquisition.ring,
                     self._cancelled,
-                    partial(self._emit, self.events.step_reached),
+                    partial(tell, self.events.step_reached),
                 )
             )
         except StreamLostError as error:
@@ -388,11 +262,6 @@ class Experiment:
         lost_s = sum(gap.lost_s for gap in gaps)
         return [f"{path.name}: {len(gaps)} gaps, {lost_s:.2f} s of signal are missing"]
 
-    def _connected(self) -> Acquisition:
-        if self.acquisition is None:
-            raise ExperimentError("no stream is connected")
-        return self.acquisition
-
     def train(self) -> Model:
         """Train the decoder on the calibration runs and save it as ``model.bci``.
 
@@ -403,12 +272,12 @@ class Experiment:
         """
         with self._working("train"):
             model = train_model(
-                [open_recording(path, unit=self._unit) for path in self.calibrations],
+                [open_recording(path, unit=self._streams.unit) for path in self.calibrations],
                 self.epochs,
                 self.decoder,
                 self.params,
                 recenter_s=self.recenter_s,
-                progress=partial(self._emit, self.events.training_progressed),
+                progress=partial(tell, self.events.training_progressed),
             )
             model.save(self.model_path, overwrite=True)
             self.model = model
@@ -440,7 +309,7 @@ class Experiment:
             When the stream does not have what the model needs.
         """
         with self._working("go_online", State.ONLINE):
-            acquisition, model = self._connected(), self.model
+            acquisition, model = self._streams.connected(), self.model
             if model is None:
                 raise ExperimentError("there is no decoder: calibrate and train first")
             live = LiveDecoding(
@@ -450,12 +319,12 @@ class Experiment:
                 self.log,
                 {
                     "model_sha256": recording_hash(self.model_path),
-                    "unit": self._unit,
+                    "unit": self._streams.unit,
                     "platform": platform_card(),
                 },
-                outputs=[*outputs, partial(self._emit, self.events.decision_made)],
-                on_cue=partial(self._emit, self.events.cue_received),
-                on_outcome=partial(self._emit, self.events.trial_finished),
+                outputs=[*outputs, partial(tell, self.events.decision_made)],
+                on_cue=partial(tell, self.events.cue_received),
+                on_outcome=partial(tell, self.events.trial_finished),
                 on_failure=self._fail,
             )
 
@@ -467,11 +336,11 @@ class Experiment:
                     live.finish()
 
             path = self._next_path("online")
-            self._marker_takers.append(live.take_marker)
+            self._streams.marker_takers.append(live.take_marker)
             try:
                 completed = self._recorded_run(decide, path)
             finally:
-                self._marker_takers.remove(live.take_marker)
+                self._streams.marker_takers.remove(live.take_marker)
             return OnlineResult(
                 path,
                 self.recorded[-1],
@@ -491,7 +360,7 @@ class Experiment:
         with self._work:
             if self.state is State.CLOSED:
                 return
-            self._let_go()
+            self._streams.let_go()
             self.log.write("session_closed")
             self.log.close()
             self._enter(State.CLOSED)

@@ -1,0 +1,102 @@
+"""The streams that an experiment is connected to: signals, and the markers beside them."""
+
+from collections.abc import Callable
+
+from bci.acquisition import Acquisition
+from bci.acquisition.markers import MarkerThread
+from bci.events import Marker
+from bci.experiment.states import ExperimentError
+from bci.recording.eventlog import EventLog
+from bci.sources.discovery import StreamQuery
+from bci.sources.lsl import LslSource
+from bci.sources.markers import MarkerInlet
+
+__all__ = ["Streams"]
+
+
+class Streams:
+    """Acquires one EEG stream and listens to one marker stream.
+
+    Parameters
+    ----------
+    log : EventLog
+    on_notice : callable
+        Called with what the user should know.
+
+    Attributes
+    ----------
+    acquisition : Acquisition or None
+    queries : list of StreamQuery
+        Of what is connected: what a recording of it holds.
+    unit : str or None
+        Of the EEG channels, where the user said it.
+    marker_takers : list of callables
+        Called with each marker, in the marker thread.
+    """
+
+    def __init__(self, log: EventLog, on_notice: Callable[[str], None]) -> None:
+        self._log, self._notice = log, on_notice
+        self._markers: MarkerThread | None = None
+        self.acquisition: Acquisition | None = None
+        self.queries: list[StreamQuery] = []
+        self.unit: str | None = None
+        self.marker_takers: list[Callable[[Marker], None]] = []
+
+    def connected(self) -> Acquisition:
+        """Return the acquisition.
+
+        Raises
+        ------
+        ExperimentError
+            When no stream is connected.
+        """
+        if self.acquisition is None:
+            raise ExperimentError("no stream is connected")
+        return self.acquisition
+
+    def connect(
+        self, eeg: StreamQuery, markers: StreamQuery | None, unit: str | None, timeout_s: float
+    ) -> None:
+        """Acquire and listen; either both, or nothing is connected."""
+        source = LslSource(eeg, unit=unit, timeout_s=timeout_s)
+        acquisition = Acquisition(source)
+        acquisition.start()
+        self.acquisition, self.unit = acquisition, unit
+        self.queries = [StreamQuery(source_id=acquisition.info.source_id)]
+        try:
+            if markers is not None:
+                inlet = MarkerInlet(markers, timeout_s=timeout_s)
+                self._markers = MarkerThread(inlet, self._take_marker, self._notice)
+                self._markers.start()
+                self.queries.append(markers)
+        except BaseException:
+            self.let_go()
+            raise
+        self._log.write(
+            "connected",
+            stream=acquisition.info.name,
+            source_id=acquisition.info.source_id,
+            rate_hz=acquisition.info.rate_hz,
+            channels=acquisition.info.labels,
+        )
+        for warning in source.warnings:
+            self._notice(warning)
+
+    def let_go(self) -> None:
+        """Disconnect; without a connection nothing happens."""
+        if self._markers is not None:
+            self._markers.stop()
+            self._markers = None
+        if self.acquisition is not None:
+            self.acquisition.stop()
+            self._log.write(
+                "disconnected",
+                samples=self.acquisition.ring.n_written,
+                gaps=len(self.acquisition.gaps),
+            )
+            self.acquisition = None
+
+    def _take_marker(self, marker: Marker) -> None:
+        self._log.write("marker", label=marker.label, time_s=marker.time_s)
+        for take in tuple(self.marker_takers):
+            take(marker)
