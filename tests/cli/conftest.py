@@ -1,5 +1,6 @@
 """The real command line, and small recordings to give it."""
 
+import json
 import logging
 import os
 import subprocess
@@ -36,10 +37,15 @@ class Outcome:
 
 
 @pytest.fixture(scope="session")
-def bci(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
-    """``bci(*arguments)``: run the command line in a process of its own; its logs go astray."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of commands: their logs go astray."""
     state = tmp_path_factory.mktemp("state")
-    environment = {**os.environ, "XDG_STATE_HOME": str(state), "PYTHONIOENCODING": "utf-8"}
+    return {**os.environ, "XDG_STATE_HOME": str(state), "PYTHONIOENCODING": "utf-8"}
+
+
+@pytest.fixture(scope="session")
+def bci(environment: dict[str, str]) -> Callable[..., Outcome]:
+    """``bci(*arguments)``: run the command line in a process of its own."""
 
     def run(*arguments: object) -> Outcome:
         done = subprocess.run(
@@ -52,6 +58,63 @@ def bci(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
             stdin=subprocess.DEVNULL,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+# One command after the other as the command line runs them, each with descriptors of its own.
+_ALL = """
+import json, os, sys
+from bci.cli import main
+for arguments, *streams in json.load(sys.stdin):
+    for descriptor, path in zip((1, 2), streams):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, descriptor)
+        os.close(file)
+    sys.argv = ["bci", *arguments]
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(streams[0] + ".code", "w") as file:
+        file.write(str(code))
+"""
+
+
+@pytest.fixture(scope="session")
+def bci_all(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[list[list[str]]], list[Outcome]]:
+    """``bci_all([arguments, ...])``: run commands one after the other in one process.
+
+    A process for each would spend most of its time importing.
+    """
+
+    def run(commands: list[list[str]]) -> list[Outcome]:
+        folder = tmp_path_factory.mktemp("said")
+        places = [(folder / f"{k}.out", folder / f"{k}.err") for k in range(len(commands))]
+        subprocess.run(
+            [sys.executable, "-c", _ALL],
+            input=json.dumps(
+                [(c, str(out), str(err)) for c, (out, err) in zip(commands, places, strict=True)]
+            ),
+            encoding="utf-8",
+            env=environment,
+            timeout=300,
+            check=True,
+        )
+        return [
+            Outcome(
+                int(Path(f"{out}.code").read_text()), out.read_text("utf-8"), err.read_text("utf-8")
+            )
+            for out, err in places
+        ]
 
     return run
 

@@ -1,12 +1,11 @@
 """Bad input through the real command line: one line that helps, code 2, nothing written.
 
-All commands run once, several at a time; each test then judges one outcome.
+All commands run once, one after the other in one process; each test then judges one outcome.
 """
 
 import json
 import pickle
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ class Case:
 
     ``{name}`` in an argument is a file of the fixture `files`, ``{out}`` the command's own empty
     folder; `words` must all stand in the error's line. Cases of `here` run in the tests' own
-    process, which is faster: options that are judged by the same code whatever the command.
+    process: options that are judged by the same code whatever the command.
     """
 
     name: str
@@ -316,19 +315,20 @@ def outcomes(
     files: dict[str, Path],
     shared_files: dict[str, Path] | None,
     tmp_path_factory: pytest.TempPathFactory,
-    bci: Callable[..., Any],
-) -> Iterator[dict[str, tuple[Any, Path]]]:
-    """Run every case, two at a time: outcome and output folder by the case's name."""
+    bci_all: Callable[[list[list[str]]], list[Any]],
+) -> dict[str, tuple[Any, Path]]:
+    """Run every case: outcome and output folder by the case's name."""
     known = {**files, **(shared_files or {})}
-    with ThreadPoolExecutor(2) as pool:
-        running = {}
-        for case in CASES:
-            if case.here or (case.shared and shared_files is None):
-                continue
-            out = tmp_path_factory.mktemp("out")
-            arguments = [part.format(out=out, **known) for part in case.arguments]
-            running[case.name] = (pool.submit(bci, *arguments), out)
-        yield {name: (future.result(), out) for name, (future, out) in running.items()}
+    cases = [c for c in CASES if not c.here and not (c.shared and shared_files is None)]
+    folders = [tmp_path_factory.mktemp("out") for _ in cases]
+    outcomes = bci_all(
+        [
+            [part.format(out=folder, **known) for part in case.arguments]
+            for case, folder in zip(cases, folders, strict=True)
+        ]
+    )
+    names = [case.name for case in cases]
+    return dict(zip(names, zip(outcomes, folders, strict=True), strict=True))
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if not c.here], ids=lambda case: case.name)
