@@ -2,7 +2,17 @@
 
 Each line is a JSON object with ``event``, ``at_s`` (LSL clock), the event's own fields, and
 ``chain``: the SHA-256 of the previous line's ``chain`` and this line's other content. Who changes,
-removes or inserts a line breaks the chain from there on.
+removes or inserts a line breaks the chain from there on. The last event, ``sealed``, names every
+file of the session with its SHA-256.
+
+What it does not do: there is no key in it. Who can write the file can write the whole of it anew,
+chain and all, or leave its end away. Against that the hash of the last line helps (`seal` returns
+it, ``bci verify`` prints it), kept where the writer of the file cannot reach: in the study's
+notebook, a mail, a time-stamping service. It stands for every line and every file before it.
+
+A line is handed to the system when it is written (it survives the end of this process) and forced
+to the disk within a second by a thread of its own (so it survives a power cut, and no decision
+waits for a disk); `sync`, `seal` and `close` wait for the disk.
 """
 
 import hashlib
@@ -10,19 +20,24 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from bci.errors import RecordingError, SettingsError
 from bci.sources.clock import lsl_clock
+from bci.sources.files import file_hash
 
-__all__ = ["EventLog", "read_event_log"]
+__all__ = ["SEALED", "EventLog", "LogChain", "read_chain", "read_event_log", "session_files"]
 
 _log = logging.getLogger(__name__)
 
 _START = "0" * 64
+_SYNC_S = 1.0
+#: The event that closes a log.
+SEALED = "sealed"
 
 
 class EventLog:
@@ -51,6 +66,16 @@ class EventLog:
         except OSError as error:
             raise SettingsError(f"{path}: cannot begin a log here ({error.strerror})") from error
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
+        self._unsynced = threading.Event()
+        self._closed = threading.Event()
+        self._failure: OSError | None = None
+        self._syncer = threading.Thread(target=self._keep_synced, name="event log", daemon=True)
+        self._syncer.start()
+
+    @property
+    def chain(self) -> str:
+        """Hash of the last line: it stands for all lines."""
+        return self._chain
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event and hand it to the system.
@@ -58,12 +83,14 @@ class EventLog:
         Raises
         ------
         RecordingError
-            When it cannot be written.
+            When it cannot be written, or what was written before did not reach the disk.
         """
         with self._lock:
             content = _canonical({"event": event, "at_s": self._clock(), **fields})
             chain = _linked(self._chain, content)
             try:
+                if self._failure is not None:
+                    raise self._failure
                 self._file.write(f'{content[:-1]}, "chain": "{chain}"}}\n')
                 self._file.flush()
             except OSError as error:
@@ -72,14 +99,79 @@ class EventLog:
                     "on the disk"
                 ) from error
             self._chain = chain
+        self._unsynced.set()
+
+    def sync(self) -> None:
+        """Force what was written to the disk, and wait for it.
+
+        Raises
+        ------
+        RecordingError
+            When the disk does not take it.
+        """
+        self._unsynced.clear()
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise RecordingError(
+                f"{self.path}: the event log does not reach the disk ({error.strerror})"
+            ) from error
+
+    def seal(self, hashes: Mapping[str, str] | None = None) -> str:
+        """Name every file of the log's folder with its SHA-256, as the last event.
+
+        Parameters
+        ----------
+        hashes : mapping of str to str, optional
+            Name, relative to the log's folder, to SHA-256: these files are named, no others, and
+            none is read: a day's recordings are many gigabytes. Default: every file is read.
+
+        Returns
+        -------
+        str
+            The hash of the last line; kept elsewhere, it proves the log and every file.
+
+        Raises
+        ------
+        RecordingError
+            When a file cannot be read, or the log not be written.
+        """
+        present = session_files(self.path)
+        if hashes is None:
+            hashes = {name: file_hash(file) for name, file in present.items()}
+        files = {
+            name: {"sha256": sha256, "n_bytes": present[name].stat().st_size}
+            for name, sha256 in hashes.items()
+            if name in present
+        }
+        self.write(SEALED, files=files)
+        self.sync()
+        return self._chain
 
     def close(self) -> None:
         """Force the log to the disk and close it; more than once is harmless."""
+        self._closed.set()
+        self._unsynced.set()
+        self._syncer.join()
         with self._lock:
             if not self._file.closed:
                 self._file.flush()
                 os.fsync(self._file.fileno())
                 self._file.close()
+
+    def _keep_synced(self) -> None:
+        """Force new lines to the disk, once a second at most."""
+        while not self._closed.is_set():
+            self._unsynced.wait()
+            if self._closed.wait(_SYNC_S):
+                return
+            self._unsynced.clear()
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                _log.error("%s does not reach the disk: %s", self.path, error)
+                self._failure = error
+                return
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +185,65 @@ class EventLog:
         self.close()
 
 
+@dataclass(frozen=True, slots=True)
+class LogChain:
+    """What a log holds, as far as its chain is whole.
+
+    Attributes
+    ----------
+    events : tuple of dict
+        Up to where the chain breaks.
+    final : str
+        Hash of the last of them.
+    n_cut_bytes : int
+        Of a last line that is not complete.
+    broken : str or None
+        Where and why the chain breaks.
+    """
+
+    events: tuple[dict[str, Any], ...]
+    final: str
+    n_cut_bytes: int
+    broken: str | None
+
+
+def read_chain(path: Path) -> LogChain:
+    """Read a log and check its chain.
+
+    Raises
+    ------
+    RecordingError
+        When the file is no log, or cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read as an event log ({error})") from error
+    # Not splitlines: a label may hold a line separator that is none in JSON lines.
+    *lines, rest = data.split(b"\n")
+    if not lines:
+        raise RecordingError(f"{path}: the event log is empty, or is none")
+    chain, broken = _START, None
+    events: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            fields = json.loads(line.decode())
+            stated = fields.pop("chain")
+            linked = _linked(chain, _canonical(fields))
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+            broken = f"line {number}: not a line of an event log"
+            break
+        if linked != stated or not isinstance(fields.get("event"), str):
+            broken = (
+                f"line {number}: the chain of hashes is broken; the log was changed after it "
+                "was written"
+            )
+            break
+        chain = linked
+        events.append(fields)
+    return LogChain(tuple(events), chain, len(rest), broken)
+
+
 def read_event_log(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the events of a log, checking the chain.
 
@@ -101,30 +252,28 @@ def read_event_log(path: Path) -> Iterator[dict[str, Any]]:
     RecordingError
         When the file is no log, or the chain is broken: with the number of the line.
     """
-    chain = _START
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{path}: cannot be read as an event log ({error})") from error
-    # Not splitlines: a label may hold a line separator that is none in JSON lines.
-    *lines, rest = text.split("\n")
-    if not lines:
-        raise RecordingError(f"{path}: the event log is empty, or is none")
-    if rest:
+    chain = read_chain(path)
+    if chain.n_cut_bytes:
         _log.warning("%s: its last line is cut and is not used", path)
-    for number, line in enumerate(lines, start=1):
-        try:
-            fields = json.loads(line)
-            stated = fields.pop("chain")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise RecordingError(f"{path}, line {number}: not a line of an event log") from error
-        chain = _linked(chain, _canonical(fields))
-        if chain != stated:
-            raise RecordingError(
-                f"{path}, line {number}: the chain of hashes is broken; "
-                "the log was changed after it was written"
-            )
-        yield fields
+    yield from chain.events
+    if chain.broken is not None:
+        raise RecordingError(f"{path}, {chain.broken}")
+
+
+def session_files(log: Path) -> dict[str, Path]:
+    """Return the files of a log's folder but the log itself, by their names relative to it.
+
+    Left out is what begins with a dot: it is nobody's data.
+    """
+    folder = log.parent
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if any(part.startswith(".") for part in name.parts):
+            continue
+        if path.is_file() and not path.samefile(log):
+            found[name.as_posix()] = path
+    return found
 
 
 def _canonical(fields: dict[str, Any]) -> str:

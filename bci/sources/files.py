@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bci.errors import RecordingError
 
-__all__ = ["readable_file", "recording_hash"]
+__all__ = ["file_hash", "readable_file", "recording_hash"]
 
 
 def readable_file(path: Path) -> Path:
@@ -44,6 +44,21 @@ def _companions(path: Path) -> list[Path]:
     elif path.suffix.lower() == ".set":
         names = [path.with_suffix(".fdt").name]
     return [path.parent / name for name in names if (path.parent / name).is_file()]
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises
+    ------
+    RecordingError
+        When it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def recording_hash(path: Path) -> str:

@@ -23,12 +23,18 @@ class Recording:
     samples : ndarray of float64, shape (n_samples, n_channels)
         In volts.
     stamps : ndarray of float64, shape (n_samples,)
-        As recorded, on the sender's clock (s); ``k / rate_hz`` where the file has no stamps.
+        As recorded, on the sender's clock (s), which a reset does not end: it is carried on;
+        ``k / rate_hz`` where the file has no stamps.
     clock_offsets : ndarray of float64, shape (n_measured, 2)
         Time on the sender's clock and what to add there to be on the recording machine's clock;
         empty where the file has none.
     markers : tuple of Marker
         On the recording machine's clock, in order of time.
+    gaps : tuple of int
+        Samples before which the recorder marked a gap.
+    returns : tuple of int
+        Those of them where the stream came back over another connection: there the live clock
+        began a new segment, and so does `bci.acquisition.timeline`.
     warnings : tuple of str
         What the user should know: undeclared units, a cut file, clock resets.
     """
@@ -39,6 +45,8 @@ class Recording:
     stamps: NDArray[np.float64] = field(repr=False)
     clock_offsets: NDArray[np.float64] = field(repr=False)
     markers: tuple[Marker, ...] = field(default=(), repr=False)
+    gaps: tuple[int, ...] = ()
+    returns: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

@@ -1,13 +1,16 @@
 """The event log: what was written is read back, and what was changed is found out."""
 
+import hashlib
 import json
+import logging
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bci.errors import RecordingError, SettingsError
-from bci.recording.eventlog import EventLog, read_event_log
+from bci.recording.eventlog import EventLog, read_chain, read_event_log
 
 
 def written(path, n=5):
@@ -62,6 +65,78 @@ def test_any_other_file_is_refused(tmp_path_factory, content):
     path.write_bytes(content)
     with pytest.raises(RecordingError):
         list(read_event_log(path))
+
+
+@pytest.mark.parametrize("tail", [b'{"event": "dec', "ü".encode()[:1], bytes(300)])
+def test_a_last_line_that_is_cut_is_said_and_not_fatal(tmp_path, tail, caplog):
+    """After a power cut the lines before it are good: half a line, half a letter, or zeros."""
+    path = tmp_path / "log.jsonl"
+    written(path)
+    with path.open("ab") as file:
+        file.write(tail)
+    chain = read_chain(path)
+    assert (len(chain.events), chain.n_cut_bytes, chain.broken) == (5, len(tail), None)
+    with caplog.at_level(logging.WARNING):
+        assert len(list(read_event_log(path))) == 5
+    assert "its last line is cut" in caplog.text
+
+
+def test_lines_reach_the_disk_within_a_second_and_nobody_waits(tmp_path, monkeypatch):
+    """A thread of the log's own syncs; a disk that stalls does not hold up who writes."""
+    synced, stall = threading.Event(), threading.Event()
+
+    def slow(descriptor):
+        synced.set()
+        assert stall.wait(30)
+
+    monkeypatch.setattr("os.fsync", slow)
+    log = EventLog(tmp_path / "log.jsonl")
+    log.write("first")
+    assert synced.wait(10)
+    log.write("second, while the disk stalls")
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+    stall.set()
+    log.close()
+
+
+def test_a_disk_that_refuses_is_said_at_the_next_line(tmp_path, monkeypatch):
+    """What did not reach the disk is never passed over."""
+    failed = threading.Event()
+
+    def refuse(descriptor):
+        failed.set()
+        raise OSError(5, "Input/output error")
+
+    log = EventLog(tmp_path / "log.jsonl")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", refuse)
+        log.write("first")
+        assert failed.wait(10)
+        log._syncer.join(10)  # noqa: SLF001 - ends with the failure
+        with pytest.raises(RecordingError, match="Input/output error"):
+            log.write("second")
+        with pytest.raises(RecordingError, match="does not reach the disk"):
+            log.sync()
+    log.close()
+
+
+def test_a_log_is_sealed_with_the_hash_of_every_file(tmp_path):
+    """The last event names them all, and the hash that comes back stands for the whole."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "a.xdf").write_bytes(b"samples")
+    (tmp_path / "model.bci").write_bytes(b"model")
+    (tmp_path / ".hidden").write_bytes(b"")
+    with EventLog(tmp_path / "session.jsonl") as log:
+        log.write("first")
+        final = log.seal()
+        assert log.chain == final
+    chain = read_chain(tmp_path / "session.jsonl")
+    assert chain.final == final
+    assert chain.events[-1]["event"] == "sealed"
+    assert chain.events[-1]["files"] == {
+        "model.bci": {"sha256": hashlib.sha256(b"model").hexdigest(), "n_bytes": 5},
+        "runs/a.xdf": {"sha256": hashlib.sha256(b"samples").hexdigest(), "n_bytes": 7},
+    }
 
 
 def test_a_log_is_never_overwritten(tmp_path):

@@ -19,6 +19,7 @@ from bci.errors import RecordingError, SettingsError
 from bci.recording.xdf import XdfWriter, _length
 from bci.sources.discovery import DTYPES
 from bci.sources.inlets import NUMPY_DTYPES
+from bci.sources.xdf_chunks import ChunkWalk, Tag
 
 
 def stream_xml(
@@ -290,3 +291,29 @@ def test_formats_are_those_of_lsl() -> None:
 def _quiet_pyxdf() -> None:
     """Pyxdf logs every file that it opens."""
     logging.getLogger("pyxdf").setLevel(logging.CRITICAL)
+
+
+def test_no_sector_ends_where_pyxdf_cannot_read(tmp_path: Path) -> None:
+    """Not within a tag, nor within a clock offset, wherever in a sector a chunk begins."""
+    rng = np.random.default_rng(4)
+    path = tmp_path / "a.xdf"
+    with XdfWriter(path) as writer:
+        eeg = writer.add_stream(stream_xml("float32", 1))
+        cues = writer.add_stream(stream_xml("string", 1, 0.0))
+        for k in range(3000):
+            writer.write_clock_offset(eeg, k + 1.0, 0.5)
+            n = int(rng.integers(1, 40))
+            writer.write_samples(eeg, k + 1 + np.arange(n) / 100, np.zeros((n, 1), np.float32))
+            writer.write_strings(cues, [k + 1.0], [["x" * int(rng.integers(0, 300))]])
+    n_wide = 0
+    with path.open("rb") as file:
+        for chunk in ChunkWalk(file):
+            bad = [chunk.content - 2, chunk.content - 1]
+            if chunk.tag == Tag.CLOCK_OFFSET:
+                bad += range(chunk.content + 4, chunk.content + 20)
+            if chunk.tag != Tag.STREAM_HEADER:
+                assert all(end % 512 for end in bad)
+            n_wide += chunk.content - chunk.start == 11
+    assert n_wide > 10  # it does happen, and is read
+    stream, _ = load(path)
+    assert len(stream["clock_times"]) == 3000

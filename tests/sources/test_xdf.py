@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bci.errors import ChannelError, RecordingError, SettingsError
 from bci.sources.reading import check_channels, open_recording
 from bci.sources.xdf import read_xdf
+from bci.sources.xdf_clock import corrected
 
 BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 
@@ -309,16 +310,26 @@ def test_all_marker_streams_are_merged_each_on_its_own_clock(tmp_path: Path) -> 
     assert found == [(50.5, "left_hand"), (51.0, "769"), (52.5, "right_hand")]
 
 
-def test_a_clock_that_counts_the_same_times_twice_is_refused(tmp_path: Path) -> None:
-    """A reset whose times overlap leaves no way to place the samples."""
+def test_a_clock_that_counts_the_same_times_twice_is_told_apart_by_the_order_of_the_file(
+    tmp_path: Path,
+) -> None:
+    """A sender that starts again and counts over the same times: what came later stays later."""
     path = write(
         tmp_path / "a.xdf",
         header(1),
-        numbers(1, STAMPS, eeg()),
-        *[offset(1, t, v) for t, v in [(50, 0.0), (51, 0.0), (50.5, 9.0), (51.5, 9.0)]],
+        *[offset(1, t, 100.0) for t in (50.0, 50.5)],
+        numbers(1, STAMPS[:100], eeg()[:100]),
+        offset(1, 51.0, 100.0),
+        numbers(1, STAMPS[:100] + 0.2, eeg()[100:]),  # a second later by the machine's clock
+        *[offset(1, t, 101.8) for t in (50.7, 51.2)],
+        footer(1),
     )
-    with pytest.raises(RecordingError, match="counts the same times twice"):
-        read_xdf(path)
+    recording = read_xdf(path, unit="uV")
+    times = corrected(recording.stamps, recording.clock_offsets)
+    expected = np.concatenate([STAMPS[:100] + 100, STAMPS[:100] + 102])
+    np.testing.assert_allclose(times, expected, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(recording.stamps[:100], STAMPS[:100])
+    assert any("was reset (1 x)" in warning for warning in recording.warnings)
 
 
 def test_amplitudes_that_are_no_eeg_are_refused(tmp_path: Path) -> None:
