@@ -1,129 +1,41 @@
 """Recording LSL streams to an XDF file, without losing a sample.
 
-Each stream has a reader, a thread that waits in the pull (`bci.sources.inlets` says why); one
-writer, a thread too, empties their queues into the file twenty times a second. A disk that stalls
-fills the queues, then liblsl's buffers of six minutes; nothing is dropped before that.
+Each source has a follower, a thread that waits in the pull (`bci.sources.inlets` says why) and
+looks for it when it is lost; one thread empties their queues into the file twenty times a second,
+and one more forces that to the disk. What is wanted and not there has a thread that looks for it.
 
-========================  ==================  =======================
-attribute of `_Track`     written by          read by
-========================  ==================  =======================
-queue                     its reader (puts)   writer (takes)
-n_samples, stamps, lost   its reader          any (single values)
-clock                     writer              writer
-========================  ==================  =======================
+Nothing is dropped: not for a disk that stalls, for which there are queues and liblsl's buffers of
+six minutes, and not for one that is full, before which the file is closed in order.
 """
 
 import logging
-import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pylsl
-from numpy.typing import NDArray
-
-from bci.errors import RecordingError, SettingsError
-from bci.recording.status import RecorderStatus, RecorderSummary, StreamCount
+from bci.errors import RecordingError, SettingsError, StreamError
+from bci.recording.connection import Connection
+from bci.recording.disk import DiskWatch, Reserve, free_bytes
+from bci.recording.follower import Follower
+from bci.recording.naming import is_free, open_new, release
+from bci.recording.settings import RecorderSettings
+from bci.recording.shared import Shared
+from bci.recording.status import RecorderStatus, RecorderSummary, StreamCount, StreamState
+from bci.recording.waiting import Waiting, no_count, refuse_unrecordable
+from bci.recording.writing import Writing
 from bci.recording.xdf import XdfWriter
 from bci.sources.clock import lsl_clock
 from bci.sources.discovery import FoundStream, StreamQuery, resolve_streams
-from bci.sources.inlets import NUMPY_DTYPES, ClockOffset, NumericPull, open_inlet
 
 __all__ = ["Recorder"]
 
 logger = logging.getLogger(__name__)
 
-#: Intervals (s): between writes (each is flushed to the system), between syncs to the disk,
-#: between clock offsets and boundaries.
-WRITE_S, SYNC_S, CLOCK_S = 0.05, 1.0, 5.0
-#: How long after `stop` what was sent before may still arrive (s).
-DRAIN_S = 0.25
-_PULL_S = 0.1
-#: Pulls that wait for the writer; beyond, a reader leaves samples in liblsl's buffer.
-_QUEUE_LENGTH = 4096
-
-_Batch = tuple[NDArray[np.float64], Any]  # stamps, and samples: an array, or rows of bytes
-
-
-class _Track:
-    """One stream on its way into the file."""
-
-    def __init__(self, found: FoundStream) -> None:
-        self.found = found
-        self.inlet, self.xml = open_inlet(found, timeout_s=5.0)
-        self.clock = ClockOffset(self.inlet, CLOCK_S)
-        # Also gives liblsl time to enter the inlet into the sender's list (bci.sources.amplifier).
-        self.clock.measure()
-        self.queue: queue.Queue[_Batch] = queue.Queue(_QUEUE_LENGTH)
-        self.stream_id = 0
-        self.n_samples = 0
-        self.first_stamp: float | None = None
-        self.last_stamp: float | None = None
-        self.lost = False
-        self.is_text = found.dtype not in NUMPY_DTYPES
-        self._pull = None if self.is_text else NumericPull(self.inlet, max(256, int(found.rate_hz)))
-
-    def receive(self) -> _Batch | None:
-        """Wait a moment for samples; None when none came."""
-        return self._receive_text() if self._pull is None else self._receive_numbers(self._pull)
-
-    def _receive_numbers(self, pull: NumericPull) -> _Batch | None:
-        n_samples = pull(_PULL_S)
-        self.lost = pull.lost
-        return pull.copies(n_samples) if n_samples else None
-
-    def _receive_text(self) -> _Batch | None:
-        """Pull sample by sample: a pull of many that fails would drop those it had taken."""
-        rows: list[list[bytes]] = []
-        stamps: list[float] = []
-        try:
-            while len(rows) < _QUEUE_LENGTH:
-                values, stamp = self.inlet.pull_sample(0.0 if rows else _PULL_S)
-                if values is None:
-                    break
-                rows.append(list(values))
-                stamps.append(stamp)
-        except pylsl.util.LostError:
-            self.lost = True
-        return (np.array(stamps), rows) if rows else None
-
-    def count(self, stamps: NDArray[np.float64]) -> None:
-        """Account for samples that are in the queue."""
-        if self.first_stamp is None:
-            self.first_stamp = float(stamps[0])
-        self.last_stamp = float(stamps[-1])
-        self.n_samples += len(stamps)
-
-    def take(self) -> _Batch | None:
-        """Empty the queue; None when nothing is in it."""
-        batches: list[_Batch] = []
-        while not self.queue.empty():  # one consumer: what is there stays there
-            batches.append(self.queue.get_nowait())
-        if not batches:
-            return None
-        stamps = np.concatenate([batch[0] for batch in batches])
-        if self.is_text:
-            return stamps, [row for batch in batches for row in batch[1]]
-        return stamps, np.concatenate([batch[1] for batch in batches])
-
-    def close(self) -> None:
-        """Disconnect: pylsl does when the last reference to the inlet goes."""
-        del self.inlet, self.clock, self._pull
-
-    def counted(self) -> StreamCount:
-        """Return what has been received."""
-        return StreamCount(
-            name=self.found.name,
-            kind=self.found.kind,
-            source_id=self.found.source_id,
-            n_samples=self.n_samples,
-            first_stamp=self.first_stamp,
-            last_stamp=self.last_stamp,
-            lost=self.lost,
-        )
+#: What is not there by then joins late, where that is allowed (s).
+_BRIEFLY_S = 1.0
 
 
 class Recorder:
@@ -132,13 +44,20 @@ class Recorder:
     Parameters
     ----------
     queries : sequence of StreamQuery
-        Each must match at least one stream; all that match are recorded, each once.
+        Each must match at least one stream, if `settings` require all; all that match are recorded,
+        each once.
     path : Path
-        A file that does not exist; made only when every stream is connected.
+        A file that does not exist, or a name from `next_free`; made only when the streams are
+        connected.
     timeout_s : float
         To wait for the streams to appear (s).
+    settings : RecorderSettings
     clock : callable
         The LSL clock (s).
+    open_file : callable
+        Makes the file, without a buffer.
+    free : callable
+        From a folder to the bytes that may still be written there.
     """
 
     def __init__(
@@ -147,26 +66,26 @@ class Recorder:
         path: Path,
         *,
         timeout_s: float = 10.0,
+        settings: RecorderSettings | None = None,
         clock: Callable[[], float] = lsl_clock,
+        open_file: Callable[[Path], FileIO] = open_new,
+        free: Callable[[Path], int] = free_bytes,
     ) -> None:
         if not queries:
             raise SettingsError("name at least one stream to record")
         self._queries = tuple(queries)
         self.path = Path(path)
         self._timeout_s = timeout_s
-        self._clock = clock
-        self._tracks: list[_Track] = []
-        self._connected: list[_Track] = []
-        self._readers: list[threading.Thread] = []
-        self._write_thread: threading.Thread | None = None
-        self._stop = threading.Event()
-        self._drained = threading.Event()
-        self._stop_at_s = 0.0
+        self._settings = settings or RecorderSettings()
+        self._clock, self._open_file, self._free = clock, open_file, free
+        self._shared = Shared(self.path, self._settings, clock)
+        self._followers: list[Follower] = []
+        self._waiting: list[Waiting] = []
+        self._lock = threading.Lock()  # of the two lists
+        self._closing = threading.Lock()
+        self._writing: Writing | None = None
+        self._disk: DiskWatch | None = None
         self._started_s = 0.0
-        self._ended_s: float | None = None
-        self._notices: tuple[str, ...] = ()
-        self._lock = threading.Lock()
-        self._error: str | None = None
 
     def start(self) -> None:
         """Find and connect the streams, make the file with its headers, begin.
@@ -179,50 +98,81 @@ class Recorder:
             When a stream is not found or does not answer; no file is made then.
         SettingsError
             When the file exists or cannot be made.
+        RecordingError
+            When there is no room for it.
         """
-        if self.path.exists():
-            raise SettingsError(f"{self.path} exists: recordings are never overwritten")
-        if not self.path.absolute().parent.is_dir():
+        folder = self.path.absolute().parent
+        if not folder.is_dir():
             raise SettingsError(f"{self.path.parent} is no folder: make it first")
-        with ThreadPoolExecutor(len(self._queries)) as pool:
-            found = pool.map(lambda q: resolve_streams(q, self._timeout_s), self._queries)
-            unique = {stream.uid: stream for streams in found for stream in streams}
-        with ThreadPoolExecutor(len(unique)) as pool:
-            self._tracks = list(pool.map(_Track, unique.values()))
-        self._writer = XdfWriter(self.path)
+        if not is_free(self.path):
+            raise SettingsError(f"{self.path} exists: recordings are never overwritten")
         try:
-            for track in self._tracks:
-                track.stream_id = self._writer.add_stream(track.xml)
-                self._write_clock(track)
-            self._writer.write_boundary()
-            self._writer.flush(to_disk=True)
+            missing = self._connect()
+            reserve = self._make_room(folder)
+        except BaseException:
+            release(self.path)
+            raise
+        self._writer = XdfWriter(self.path, self._open_file)
+        self._writing = Writing(self._writer, self._shared, self._disk_watch, reserve)
+        try:
+            self._writing.begin()
         except OSError as error:
             self._writer.abandon()
+            reserve.release()
             raise RecordingError(f"{self.path} cannot be written: {error.strerror}") from error
         self._started_s = self._clock()
-        self._connected = list(self._tracks)
-        self._readers = [
-            threading.Thread(
-                target=self._read, args=(track,), name=f"record {track.found.name}", daemon=True
-            )
-            for track in self._tracks
-        ]
-        self._write_thread = threading.Thread(target=self._write, name="record", daemon=True)
-        for thread in (*self._readers, self._write_thread):
-            thread.start()
+        for follower in self._followers:
+            follower.start()
+        self._writing.start()
+        for query in missing:
+            self.add(query)
+
+    def add(self, query: StreamQuery) -> None:
+        """Record also what matches this, as soon as there is a stream that does.
+
+        Raises
+        ------
+        SettingsError
+            For a predicate that is not XPath.
+        """
+        waiting = Waiting(query, self._shared, self._joined)
+        with self._lock:
+            self._waiting.append(waiting)
+        waiting.start()
+
+    def note(self, kind: str, **fields: Any) -> None:
+        """Let the file's own stream say that something happened now."""
+        self._shared.event(kind, **fields)
 
     def status(self) -> RecorderStatus:
         """Return how it goes."""
-        until_s = self._clock() if self._ended_s is None else self._ended_s
+        shared, disk, writing = self._shared, self._disk, self._writing
+        now_s = self._clock()
+        until_s = shared.stopped_s if shared.stop.is_set() else now_s
+        with self._lock:
+            waiting = [one for one in self._waiting if not one.over]
         return RecorderStatus(
-            streams=tuple(track.counted() for track in self._tracks),
+            path=self.path,
+            streams=(
+                *(track.counted(now_s) for track in shared.tracks),
+                *(one.counted() for one in waiting),
+                *(_refused(found) for found in shared.refused),
+            ),
             duration_s=until_s - self._started_s,
-            notices=self._notices,
-            error=self._error,
+            n_bytes=0 if writing is None else self._writer.n_bytes,
+            disk_left_bytes=0 if disk is None else disk.left_bytes,
+            disk_left_s=None if disk is None else disk.left_s,
+            notices=shared.notices,
+            error=shared.error,
+            finished=writing is not None and writing.finished,
         )
 
     def stop(self) -> RecorderSummary:
-        """Receive what was sent before, write the footers, close the file.
+        """Receive what was sent before, write the footers, close the file; again is harmless.
+
+        A stream of which something arrives that was stamped after the stop has brought all that
+        was sent before; the others are given `RecorderSettings.drain_s`. Which was which is in
+        the file's own stream ("stopped").
 
         Returns
         -------
@@ -233,106 +183,125 @@ class Recorder:
         RecordingError
             When the file could not be written to its end.
         """
-        if not self._stop.is_set():
-            self._ended_s = self._clock()
-            self._stop_at_s = self._ended_s + DRAIN_S
-            self._stop.set()
-        for thread in self._readers:
-            thread.join()
-        self._drained.set()
-        if self._write_thread is None:
+        if self._writing is None:
             raise RuntimeError("the recorder has not been started")
-        self._write_thread.join()
-        with self._lock:
-            for track in self._connected:
-                track.close()
-            self._connected = []
-        if self._error is not None:
-            raise RecordingError(self._error)
+        self._shared.ask_stop()
+        with self._closing:
+            self._end(self._writing)
+        if self._shared.error is not None:
+            raise RecordingError(self._shared.error)
         status = self.status()
         return RecorderSummary(
             path=self.path,
             streams=status.streams,
             duration_s=status.duration_s,
-            n_bytes=self.path.stat().st_size,
+            n_bytes=status.n_bytes,
             notices=status.notices,
         )
 
-    def _notice(self, text: str) -> None:
+    def _end(self, writing: Writing) -> None:
         with self._lock:
-            self._notices += (text,)
-        logger.warning("%s", text)
-
-    def _read(self, track: _Track) -> None:
-        """Receive one stream until it is lost, or the time after `stop` has passed."""
-        try:
-            while not (track.lost or self._error):
-                batch = track.receive()
-                if batch is not None:
-                    self._put(track, batch)
-                    track.count(batch[0])
-                if self._stop.is_set() and self._clock() >= self._stop_at_s:
-                    return
-        except Exception as error:
-            logger.exception("reading %s", track.found)
-            track.lost = True
-            self._notice(f"LSL stream {track.found} could not be read on: {error!r}")
-            return
-        if track.lost and not self._stop.is_set():
-            self._notice(
-                f"LSL stream {track.found.name!r} (source id {track.found.source_id!r}) stopped "
-                f"after {track.n_samples} samples; they are in {self.path}"
+            waiting, followers = list(self._waiting), list(self._followers)
+        for one in waiting:
+            one.join()
+        for follower in followers:
+            follower.join()
+        if not writing.finished:
+            tracks = self._shared.tracks
+            self._shared.event(
+                "stopped",
+                at_s=self._shared.stopped_s,
+                proven=[track.stream_id for track in tracks if track.proven],
+                waited=[track.stream_id for track in tracks if not track.proven],
             )
+        writing.finish()
+        for follower in followers:
+            follower.close()
 
-    def _put(self, track: _Track, batch: _Batch) -> None:
-        """Queue samples for the writer; wait while it is behind, give up when it has failed."""
-        while not self._error:
+    @property
+    def _disk_watch(self) -> DiskWatch:
+        if self._disk is None:
+            raise RuntimeError("the disk has not been looked at")
+        return self._disk
+
+    def _connect(self) -> list[StreamQuery]:
+        """Find and connect; return what is missing and may join late."""
+        all_of_them = self._settings.require_all
+        timeout_s = self._timeout_s if all_of_them else min(self._timeout_s, _BRIEFLY_S)
+        missing: list[StreamQuery] = []
+        unique: dict[str, FoundStream] = {}
+
+        def resolve(query: StreamQuery) -> list[FoundStream]:
             try:
-                return track.queue.put(batch, timeout=0.5)
-            except queue.Full:
-                continue
-        return None
+                return resolve_streams(query, timeout_s)
+            except StreamError:
+                if all_of_them:
+                    raise
+                return []
 
-    def _write(self) -> None:
-        """Write what the readers bring, until they have ended."""
+        with ThreadPoolExecutor(len(self._queries)) as pool:
+            for query, matches in zip(self._queries, pool.map(resolve, self._queries), strict=True):
+                unique |= {found.uid: found for found in matches}
+                if not matches:
+                    missing.append(query)
+        streams = [
+            found
+            for found in unique.values()
+            if self._shared.claim(found) and not refuse_unrecordable(found, self._shared)
+        ]
+        if not streams and all_of_them:
+            raise StreamError("; ".join(self._shared.notices) or "none of the streams is there")
+        with ThreadPoolExecutor(max(1, len(streams))) as pool:
+            for found, connection in zip(streams, pool.map(self._connection, streams), strict=True):
+                if connection is None:
+                    missing.append(StreamQuery(found.name, found.kind, found.source_id or None))
+                    self._shared.unclaim(found)
+                else:
+                    self._followers.append(Follower(connection, self._shared))
+        return missing
+
+    def _connection(self, found: FoundStream) -> Connection | None:
         try:
-            next_sync_s = self._clock() + SYNC_S
-            next_boundary_s = self._clock() + CLOCK_S
-            while not self._drained.wait(WRITE_S):
-                self._write_queued()
-                now = self._clock()
-                if now >= next_boundary_s:
-                    self._writer.write_boundary()
-                    next_boundary_s = now + CLOCK_S
-                self._writer.flush(to_disk=now >= next_sync_s)
-                if now >= next_sync_s:
-                    next_sync_s = now + SYNC_S
-            self._write_queued()
-            self._writer.write_boundary()
-            self._writer.close()
-        except (OSError, RecordingError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            self._fail(f"{self.path} cannot be written on: {reason}; it reads up to its cut")
-        except Exception as error:
-            logger.exception("writing %s", self.path)
-            self._fail(f"{self.path} could not be written on: {error!r}")
+            connection = Connection(found, self._settings.offsets_s)
+            connection.measure_clock()
+        except StreamError:
+            if self._settings.require_all:
+                raise
+            return None
+        return connection
 
-    def _fail(self, message: str) -> None:
-        self._error = message
-        self._notice(message)
-        self._writer.abandon()
+    def _make_room(self, folder: Path) -> Reserve:
+        """Look whether there is room, and keep some for the end."""
+        settings = self._settings
+        try:
+            self._disk = DiskWatch(
+                folder, settings.disk_warn_s, settings.disk_stop_bytes, self._free
+            )
+            if not self._disk.full:
+                return Reserve(folder)
+        except OSError as error:
+            raise RecordingError(
+                f"{folder} takes no recording: {error.strerror}; make room, or choose another"
+            ) from error
+        raise RecordingError(
+            f"{folder} has {self._disk.left_bytes / 1e6:.1f} MB left, and recording stops at "
+            f"{settings.disk_stop_bytes / 1e6:.1f}: make room, or choose another"
+        )
 
-    def _write_queued(self) -> None:
-        for track in self._tracks:
-            batch = track.take()
-            if batch is not None and track.is_text:
-                self._writer.write_strings(track.stream_id, batch[0].tolist(), batch[1])
-            elif batch is not None:
-                self._writer.write_samples(track.stream_id, *batch)
-            if not track.lost and track.clock.refresh():
-                self._write_clock(track)
+    def _joined(self, connection: Connection) -> None:
+        follower = Follower(connection, self._shared)
+        with self._lock:
+            self._followers.append(follower)
+        follower.start()
 
-    def _write_clock(self, track: _Track) -> None:
-        """Write a clock offset, with its time on the sender's clock."""
-        offset_s = track.clock.value_s
-        self._writer.write_clock_offset(track.stream_id, self._clock() - offset_s, offset_s)
+
+def _refused(found: FoundStream) -> StreamCount:
+    return no_count(
+        found.name,
+        found.kind,
+        found.source_id,
+        StreamState.REFUSED,
+        hostname=found.hostname,
+        rate_hz=found.rate_hz,
+        n_channels=found.n_channels,
+    )

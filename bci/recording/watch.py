@@ -7,16 +7,17 @@ from typing import Any
 
 from bci.errors import RecordingError, RolandicError
 from bci.recording.process import RecorderProcess
+from bci.recording.status import RecorderStatus
 
 __all__ = ["RecorderWatch"]
 
 _log = logging.getLogger(__name__)
 
-_EVERY_S = 0.5
+_EVERY_S = 0.2
 
 
 class RecorderWatch:
-    """Asks a recorder twice a second how it is.
+    """Asks a recorder five times a second how it is.
 
     Parameters
     ----------
@@ -26,6 +27,11 @@ class RecorderWatch:
         Called with each thing that the user should know, once.
     on_failure : callable
         Called with the error when nothing is recorded any more; then the watch ends.
+
+    Attributes
+    ----------
+    status : RecorderStatus or None
+        The newest answer; any thread may read it.
     """
 
     def __init__(
@@ -35,6 +41,7 @@ class RecorderWatch:
         on_failure: Callable[[BaseException], Any],
     ) -> None:
         self._recorder, self._on_notice, self._on_failure = recorder, on_notice, on_failure
+        self.status: RecorderStatus | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder watch", daemon=True)
 
@@ -43,22 +50,34 @@ class RecorderWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the watch; more than once is harmless."""
+        """End the watch; more than once is harmless, and so it is from a callback."""
         self._stop.set()
-        if self._thread.is_alive():
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _run(self) -> None:
         n_told = 0
         while not self._stop.wait(_EVERY_S):
             try:
-                status = self._recorder.status()
+                status = self.status = self._recorder.status()
             except RolandicError as error:
-                self._on_failure(error)
+                if not self._stop.is_set():
+                    self._call(self._on_failure, error)
                 return
             for notice in status.notices[n_told:]:
-                self._on_notice(notice)
+                self._call(self._on_notice, notice)
             n_told = len(status.notices)
-            if status.error is not None:
-                self._on_failure(RecordingError(status.error))
+            if status.error is not None or status.finished:
+                reason = status.error or (
+                    status.notices[-1] if status.notices else f"{status.path} has been closed"
+                )
+                self._call(self._on_failure, RecordingError(reason))
                 return
+
+    @staticmethod
+    def _call(callback: Callable[[Any], Any], content: Any) -> None:
+        """Call a subscriber; one that fails must not end the watch."""
+        try:
+            callback(content)
+        except Exception:
+            _log.exception("telling %r", content)

@@ -5,25 +5,35 @@ Layout (Kothe et al., "XDF (Extensible Data Format)", https://github.com/sccn/xd
 stamp of eight bytes: none is deduced, so what is read back is what was sent.
 """
 
+import contextlib
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.errors import RecordingError, SettingsError
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
-__all__ = ["XdfWriter"]
+from bci.errors import RecordingError
+from bci.recording.naming import open_new
+
+__all__ = ["XdfWriter", "footer_xml", "framed"]
 
 _FILE_HEADER, _STREAM_HEADER, _SAMPLES, _CLOCK_OFFSET, _BOUNDARY, _STREAM_FOOTER = range(1, 7)
 _MAGIC = b"XDF:"
+#: The smallest piece in which disks write.
+_SECTOR = 512
 _BOUNDARY_UUID = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 
 #: Little-endian, as the format has it.
@@ -50,28 +60,125 @@ def _length(number: int) -> bytes:
     return b"\x08" + struct.pack("<Q", number)
 
 
+#: Clock offsets of a stream that a footer repeats; the chunks before it hold all.
+_FOOTER_OFFSETS = 512
+
+
+def framed(tag: int, content: bytes) -> bytes:
+    """Return a whole chunk."""
+    return _length(len(content) + 2) + struct.pack("<H", tag) + content
+
+
+def footer_xml(
+    n_samples: int,
+    first_stamp: float | None,
+    last_stamp: float | None,
+    offsets: Sequence[tuple[float, float]],
+) -> bytes:
+    """Return what the footer of a stream says: counts, ends, rate, and clock offsets."""
+    info = ET.Element("info")
+    if first_stamp is not None and last_stamp is not None:
+        ET.SubElement(info, "first_timestamp").text = repr(first_stamp)
+        ET.SubElement(info, "last_timestamp").text = repr(last_stamp)
+    ET.SubElement(info, "sample_count").text = str(n_samples)
+    if first_stamp is not None and last_stamp is not None and last_stamp > first_stamp:
+        rate_hz = (n_samples - 1) / (last_stamp - first_stamp)
+        ET.SubElement(info, "measured_srate").text = repr(rate_hz)
+    table = ET.SubElement(info, "clock_offsets")
+    for time_s, offset_s in offsets:
+        node = ET.SubElement(table, "offset")
+        ET.SubElement(node, "time").text = repr(time_s)
+        ET.SubElement(node, "value").text = repr(offset_s)
+    return b'<?xml version="1.0"?>' + ET.tostring(info)
+
+
+def _head(start: int, tag: int, n_content: int) -> bytes | None:
+    """Return a chunk's length and tag, such that no sector ends where pyxdf cannot read a cut.
+
+    pyxdf 1.17 raises on a file that ends within a chunk's tag or within the two numbers of a clock
+    offset (`bci.recording.repair` counts these places). Where a power cut or a full disk ends a
+    file, it ends with a sector: so a length takes more bytes than it must where that keeps sector
+    ends out of them, which the format allows and every reader reads. None where nothing does.
+
+    >>> _head(0, 3, 600).hex(), _head(507, 3, 600).hex()
+    ('045a0200000300', '085a020000000000000300')
+    """
+    shortest = _length(n_content + 2)
+    for width in (1, 4, 8):
+        at = start + 1 + width  # of the tag
+        unreadable = [*range(at, at + 2)]
+        if tag == _CLOCK_OFFSET:
+            unreadable += range(at + 6, at + 22)
+        if width >= shortest[0] and all(end % _SECTOR for end in unreadable):
+            length = (n_content + 2).to_bytes(width, "little")
+            return bytes([width]) + length + struct.pack("<H", tag)
+    return None
+
+
+def _force(descriptor: int) -> None:
+    """Have a file written to the disk itself; macOS's fsync leaves it in the drive's own memory."""
+    full_sync = getattr(fcntl, "F_FULLFSYNC", None)
+    if full_sync is not None:
+        try:
+            fcntl.fcntl(descriptor, full_sync)
+        except OSError:  # a file system that does not know it
+            os.fsync(descriptor)
+        return
+    os.fsync(descriptor)
+
+
 @dataclass(slots=True)
 class _Stream:
     """What the footer of a stream will say, and how its samples are packed."""
 
     n_channels: int
     rows: np.dtype[np.void] | None  # one sample: bytes of the stamp, stamp, values; None: strings
-    n_samples: int = 0
+    n_written: int = 0
     first_stamp: float | None = None
     last_stamp: float | None = None
     offsets: list[tuple[float, float]] = field(default_factory=list)
+    offset_stride: int = 1
+    n_offsets: int = 0
     closed: bool = False
+
+    def add_offset(self, time_s: float, offset_s: float) -> None:
+        """Keep every nth: a footer must fit the disk's reserve, and a week's list the memory."""
+        if self.n_offsets % self.offset_stride == 0:
+            self.offsets.append((time_s, offset_s))
+        self.n_offsets += 1
+        if len(self.offsets) >= _FOOTER_OFFSETS:
+            self.offsets = self.offsets[::2]
+            self.offset_stride *= 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A chunk that the system does not have yet."""
+
+    parts: tuple[bytes | memoryview, ...]
+    n_bytes: int
+    stream: _Stream | None = None
+    stamps: tuple[float, float] = (0.0, 0.0)  # first, last
+    n_samples: int = 0
 
 
 class XdfWriter:
     """Appends chunks to a new file, which only its owner may read.
 
-    One thread writes. Every chunk is handed to the system whole, at the latest by `flush`.
+    One thread writes; another may `sync`. Chunks are handed to the system whole, by `flush`: what
+    is flushed survives the end of this process.
 
     Parameters
     ----------
     path : Path
-        Must not exist: nothing is ever overwritten.
+        Must not exist, or be a claim (`bci.recording.naming`): nothing is ever overwritten.
+    open_file : callable
+        Makes the file, without a buffer.
+
+    Attributes
+    ----------
+    n_bytes : int
+        That the system has.
 
     Raises
     ------
@@ -79,23 +186,14 @@ class XdfWriter:
         When the file exists or cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, open_file: Callable[[Path], FileIO] = open_new) -> None:
         self.path = Path(path)
-        try:
-            descriptor = os.open(
-                self.path,
-                os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0),
-                0o600,
-            )
-        except FileExistsError as error:
-            raise SettingsError(f"{path} exists: recordings are never overwritten") from error
-        except OSError as error:
-            raise SettingsError(f"{path} cannot be made: {error.strerror}") from error
-        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=1 << 20)
+        self.n_bytes = 0
+        self._file = open_file(self.path)
         self._streams: dict[int, _Stream] = {}
-        self._file.write(_MAGIC)
         now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
         header = f"<info><version>1.0</version><datetime>{now}</datetime></info>"
+        self._pending = [_Pending((_MAGIC,), len(_MAGIC))]
         self._chunk(_FILE_HEADER, f'<?xml version="1.0"?>{header}'.encode())
 
     def add_stream(self, xml: str) -> int:
@@ -149,8 +247,7 @@ class XdfWriter:
         rows["bytes"] = 8
         rows["stamp"] = stamps
         rows["values"] = samples
-        self._stream_chunk(_SAMPLES, stream_id, _length(len(rows)), rows.tobytes())
-        self._count(stream, float(stamps[0]), float(stamps[-1]), len(rows))
+        self._samples_chunk(stream_id, stamps, _length(len(rows)), rows.view(np.uint8).data)
 
     def write_strings(
         self,
@@ -172,8 +269,7 @@ class XdfWriter:
                 parts += (_length(len(text)), text)
         if not len(stamps):
             return
-        self._stream_chunk(_SAMPLES, stream_id, *parts)
-        self._count(stream, float(stamps[0]), float(stamps[-1]), len(stamps))
+        self._samples_chunk(stream_id, stamps, b"".join(parts))
 
     def write_clock_offset(self, stream_id: int, time_s: float, offset_s: float) -> None:
         """Append a measured clock offset.
@@ -186,41 +282,74 @@ class XdfWriter:
         offset_s : float
             What to add to be on this machine's.
         """
-        self._open_stream(stream_id).offsets.append((time_s, offset_s))
+        self._open_stream(stream_id).add_offset(time_s, offset_s)
         self._stream_chunk(_CLOCK_OFFSET, stream_id, struct.pack("<dd", time_s, offset_s))
 
     def write_boundary(self) -> None:
         """Append a boundary: where a reader goes on after damage."""
         self._chunk(_BOUNDARY, _BOUNDARY_UUID)
 
-    def write_footer(self, stream_id: int) -> None:
-        """Close a stream: no more samples follow."""
+    def write_footer(self, stream_id: int, *, brief: bool = False) -> None:
+        """Close a stream: no more samples follow; `brief`: without the clock offsets."""
         stream = self._open_stream(stream_id)
+        self.flush()  # the counts are those of the file, also where it took no more
         stream.closed = True
-        info = ET.Element("info")
-        first, last = stream.first_stamp, stream.last_stamp
-        if first is not None and last is not None:
-            ET.SubElement(info, "first_timestamp").text = repr(first)
-            ET.SubElement(info, "last_timestamp").text = repr(last)
-        ET.SubElement(info, "sample_count").text = str(stream.n_samples)
-        if first is not None and last is not None and last > first:
-            rate_hz = (stream.n_samples - 1) / (last - first)
-            ET.SubElement(info, "measured_srate").text = repr(rate_hz)
-        offsets = ET.SubElement(info, "clock_offsets")
-        for time_s, offset_s in stream.offsets:
-            node = ET.SubElement(offsets, "offset")
-            ET.SubElement(node, "time").text = repr(time_s)
-            ET.SubElement(node, "value").text = repr(offset_s)
-        self._stream_chunk(_STREAM_FOOTER, stream_id, b'<?xml version="1.0"?>' + ET.tostring(info))
+        content = footer_xml(
+            stream.n_written,
+            stream.first_stamp,
+            stream.last_stamp,
+            () if brief else stream.offsets,
+        )
+        self._stream_chunk(_STREAM_FOOTER, stream_id, content)
+
+    def n_written(self, stream_id: int) -> int:
+        """Return how many samples of a stream the system has."""
+        return self._streams[stream_id].n_written
 
     def flush(self, *, to_disk: bool = False) -> None:
-        """Hand all chunks to the system; with `to_disk`, and through it to the disk."""
-        self._file.flush()
+        """Hand all chunks to the system; with `to_disk`, and through it to the disk.
+
+        Raises
+        ------
+        OSError
+            When the system takes no more. The file then ends with the last chunk that fitted; the
+            others are dropped, and the counts are those of the file.
+        """
+        if self._pending:
+            data = memoryview(b"".join(part for chunk in self._pending for part in chunk.parts))
+            n_done = 0
+            try:
+                while n_done < len(data):
+                    n_done += self._file.write(data[n_done:])
+            finally:
+                self._account(n_done)
         if to_disk:
-            os.fsync(self._file.fileno())
+            self.sync()
+
+    def sync(self) -> None:
+        """Force what was flushed to the disk; any thread may, while another writes."""
+        _force(self._file.fileno())
+
+    def finish(self, *, brief: bool = False) -> None:
+        """Hand everything to the system, the footers that are missing last; again is harmless.
+
+        Parameters
+        ----------
+        brief : bool
+            Leave the clock offsets out of the footers: for a disk that is full.
+
+        Raises
+        ------
+        OSError
+            As `flush` does.
+        """
+        for stream_id, stream in self._streams.items():
+            if not stream.closed:
+                self.write_footer(stream_id, brief=brief)
+        self.flush()
 
     def close(self) -> None:
-        """Write the footers that are missing and close the file; again is harmless.
+        """Finish, force to the disk and close the file; again is harmless.
 
         Raises
         ------
@@ -230,10 +359,8 @@ class XdfWriter:
         if self._file.closed:
             return
         try:
-            for stream_id, stream in self._streams.items():
-                if not stream.closed:
-                    self.write_footer(stream_id)
-            self.flush(to_disk=True)
+            self.finish()
+            self.sync()
         except OSError as error:
             raise RecordingError(
                 f"{self.path} could not be closed in order ({error.strerror}): it reads up to "
@@ -244,11 +371,9 @@ class XdfWriter:
 
     def abandon(self) -> None:
         """Close the file as it is, without footers."""
-        try:
+        self._pending = []
+        with contextlib.suppress(OSError):  # a network file system may speak of the disk only now
             self._file.close()
-        except OSError:
-            # what the buffer held cannot be written; the descriptor must go all the same
-            self._file.raw.close()  # type: ignore[attr-defined]
 
     def __enter__(self) -> Self:
         return self
@@ -267,16 +392,53 @@ class XdfWriter:
             raise ValueError(f"stream {stream_id} has its footer")
         return stream
 
-    @staticmethod
-    def _count(stream: _Stream, first: float, last: float, n_samples: int) -> None:
-        stream.n_samples += n_samples
-        stream.last_stamp = last
-        if stream.first_stamp is None:
-            stream.first_stamp = first
+    def _account(self, n_done: int) -> None:
+        """Count the chunks that the system took; cut the file after the last of them."""
+        pending, self._pending = self._pending, []
+        whole = 0
+        for chunk in pending:
+            whole += chunk.n_bytes
+            if whole > n_done:
+                continue
+            self.n_bytes += chunk.n_bytes
+            if (stream := chunk.stream) is not None:
+                stream.n_written += chunk.n_samples
+                stream.last_stamp = chunk.stamps[1]
+                if stream.first_stamp is None:
+                    stream.first_stamp = chunk.stamps[0]
+        if whole > n_done:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self.n_bytes)
+                self._file.seek(self.n_bytes)
+
+    def _samples_chunk(
+        self,
+        stream_id: int,
+        stamps: Sequence[float] | NDArray[np.float64],
+        *content: bytes | memoryview,
+    ) -> None:
+        stream = self._streams[stream_id]
+        ends = (float(stamps[0]), float(stamps[-1]))
+        head = struct.pack("<I", stream_id)
+        self._chunk(_SAMPLES, head, *content, stream=stream, stamps=ends, n_samples=len(stamps))
 
     def _stream_chunk(self, tag: int, stream_id: int, *content: bytes) -> None:
         self._chunk(tag, struct.pack("<I", stream_id), *content)
 
-    def _chunk(self, tag: int, *content: bytes) -> None:
-        body = b"".join(content)
-        self._file.write(b"".join((_length(len(body) + 2), struct.pack("<H", tag), body)))
+    def _chunk(
+        self,
+        tag: int,
+        *content: bytes | memoryview,
+        stream: _Stream | None = None,
+        stamps: tuple[float, float] = (0.0, 0.0),
+        n_samples: int = 0,
+    ) -> None:
+        n_content = sum(len(part) for part in content)
+        start = self.n_bytes + sum(chunk.n_bytes for chunk in self._pending)
+        head = _head(start, tag, n_content)
+        if head is None:
+            self._chunk(_BOUNDARY, _BOUNDARY_UUID)  # moves it on by 20 bytes
+            self._chunk(tag, *content, stream=stream, stamps=stamps, n_samples=n_samples)
+            return
+        parts = (head, *content)
+        self._pending.append(_Pending(parts, len(head) + n_content, stream, stamps, n_samples))

@@ -1,8 +1,9 @@
 """A worker in a process of its own, asked over a pipe.
 
 The child is spawned (on every platform alike), leaves Ctrl-C to its parent, and ends when the
-parent does: the pipe then reports its end. Requests are numbered, and so are answers: one that
-nobody waits for any more (its question timed out, or Ctrl-C fell in between) is thrown away.
+parent does (the pipe then reports its end) unless it is told to live on. Requests are numbered,
+and so are answers: one that nobody waits for any more (its question timed out, or Ctrl-C fell in
+between) is thrown away.
 """
 
 import logging
@@ -12,13 +13,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from bci.errors import InputError, RolandicError
 
-__all__ = ["ChildProcess", "Worker"]
+__all__ = ["ChildProcess", "Link", "Worker", "answer"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,32 @@ def _answer(worker: Worker, method: str, arguments: tuple[Any, ...]) -> tuple[bo
         return False, RolandicError(f"{error!r}\n{traceback.format_exc()}")
 
 
+def answer(connection: Connection, worker: Worker) -> bool:
+    """Answer questions until told to close; False when the other end is gone before."""
+    method = ""
+    try:
+        while method != "close":
+            number, method, asked = connection.recv()
+            connection.send((number, *_answer(worker, method, asked)))
+    except (EOFError, OSError):
+        return False
+    return True
+
+
+def _end_with_parent(pipe: Connection, worker: Worker) -> None:
+    """Serve until told to close or until the parent is gone."""
+    if not answer(pipe, worker):
+        logger.debug("the parent process is gone")
+        worker.close()
+
+
 def _child_main(
-    pipe: Connection, factory: Callable[..., Worker], arguments: tuple[Any, ...]
+    pipe: Connection,
+    factory: Callable[..., Worker],
+    arguments: tuple[Any, ...],
+    live: Callable[[Connection, Worker], None],
 ) -> None:
-    """Make the worker, report, then serve until told to close or until the parent is gone."""
+    """Make the worker, report, then let it live."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What goes wrong travels to the parent, which says it; stderr belongs to the parent alone.
     logging.getLogger("bci").addHandler(logging.NullHandler())
@@ -56,15 +79,9 @@ def _child_main(
         logger.exception("the worker could not be made")
         pipe.send((0, False, RolandicError(f"{error!r}\n{traceback.format_exc()}")))
         return
-    pipe.send((0, True, None))
-    method = ""
-    try:
-        while method != "close":
-            number, method, asked = pipe.recv()
-            pipe.send((number, *_answer(worker, method, asked)))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        logger.debug("the parent process is gone")
-        worker.close()
+    with suppress(OSError):  # a parent that is gone by now is noticed by `live`
+        pipe.send((0, True, None))
+    live(pipe, worker)
 
 
 @contextmanager
@@ -85,6 +102,75 @@ def _ctrl_c_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+class Link:
+    """The asking end of a connection; any thread may ask.
+
+    Parameters
+    ----------
+    name : str
+        Of the process at the other end, in messages.
+    connection : Connection
+    gone : callable
+        Makes the error that says that the other end has ended.
+    """
+
+    def __init__(
+        self, name: str, connection: Connection, gone: Callable[[], RolandicError]
+    ) -> None:
+        self._name, self._connection, self._gone = name, connection, gone
+        self._lock = threading.Lock()
+        self._n_asked = 0
+
+    def ask(self, method: str, *arguments: Any, timeout_s: float = 30.0) -> Any:
+        """Call a method of the worker and return what it returns.
+
+        Raises
+        ------
+        RolandicError
+            What the method raised, or: the process has ended, or did not answer in time.
+        """
+        with self._lock:
+            self._n_asked += 1
+            try:
+                self._connection.send((self._n_asked, method, arguments))
+            except OSError as error:
+                raise self._gone() from error
+            return self.receive(self._n_asked, timeout_s)
+
+    def receive(self, number: int, timeout_s: float) -> Any:
+        """Wait for the answer to a question; the first, the worker's making, has number 0."""
+        deadline = time.monotonic() + timeout_s
+        answered = -1
+        try:
+            while answered != number:
+                if not self._connection.poll(max(0.0, deadline - time.monotonic())):
+                    raise RolandicError(
+                        f"the {self._name} process did not answer within {timeout_s:g} s"
+                    )
+                answered, done, answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._gone() from error
+        if not done:
+            raise answer
+        return answer
+
+    def ended(self, timeout_s: float = 0.0) -> bool:
+        """Say whether the other end is gone, or goes within so long."""
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            try:
+                # What comes is an answer that nobody waited for, or the end.
+                while self._connection.poll(max(0.0, deadline - time.monotonic())):
+                    self._connection.recv()
+            except (EOFError, OSError):
+                return True
+        return False
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
 class ChildProcess:
     """The parent's side.
 
@@ -95,22 +181,28 @@ class ChildProcess:
     factory : callable
         Makes the `Worker` in the child; must be importable, as must its arguments be picklable.
     arguments : tuple
+    live : callable
+        What the child does with the pipe and the worker; must be importable. As it stands: answers
+        until told to close or until the parent is gone, then closes the worker.
     """
 
     def __init__(
-        self, name: str, factory: Callable[..., Worker], arguments: tuple[Any, ...] = ()
+        self,
+        name: str,
+        factory: Callable[..., Worker],
+        arguments: tuple[Any, ...] = (),
+        live: Callable[[Connection, Worker], None] = _end_with_parent,
     ) -> None:
         self._name = name
         context = multiprocessing.get_context("spawn")
         self._pipe, self._child_pipe = context.Pipe()
         self._process = context.Process(
             target=_child_main,
-            args=(self._child_pipe, factory, arguments),
+            args=(self._child_pipe, factory, arguments, live),
             name=f"rolandic {name}",
             daemon=True,
         )
-        self._lock = threading.Lock()
-        self._n_asked = 0
+        self._link = Link(name, self._pipe, self.gone)
 
     @property
     def alive(self) -> bool:
@@ -128,43 +220,15 @@ class ChildProcess:
             self._process.start()
         self._child_pipe.close()
         try:
-            self._receive(0, timeout_s)
+            self._link.receive(0, timeout_s)
         except BaseException:
             self._process.terminate()
             self._process.join()
             raise
 
     def ask(self, method: str, *arguments: Any, timeout_s: float = 30.0) -> Any:
-        """Call a method of the worker and return what it returns.
-
-        Raises
-        ------
-        RolandicError
-            What the method raised, or: the process has ended, or did not answer in time.
-        """
-        with self._lock:
-            self._n_asked += 1
-            try:
-                self._pipe.send((self._n_asked, method, arguments))
-            except (BrokenPipeError, OSError) as error:
-                raise self.gone() from error
-            return self._receive(self._n_asked, timeout_s)
-
-    def _receive(self, number: int, timeout_s: float) -> Any:
-        deadline = time.monotonic() + timeout_s
-        answered = -1
-        try:
-            while answered != number:
-                if not self._pipe.poll(max(0.0, deadline - time.monotonic())):
-                    raise RolandicError(
-                        f"the {self._name} process did not answer within {timeout_s:g} s"
-                    )
-                answered, done, answer = self._pipe.recv()
-        except (EOFError, ConnectionResetError, BrokenPipeError) as error:
-            raise self.gone() from error
-        if not done:
-            raise answer
-        return answer
+        """Call a method of the worker and return what it returns; see `Link.ask`."""
+        return self._link.ask(method, *arguments, timeout_s=timeout_s)
 
     def gone(self) -> RolandicError:
         """Return the error that says that the process has ended."""
@@ -181,8 +245,8 @@ class ChildProcess:
             return self.ask("close", timeout_s=timeout_s) if self.alive else None
         finally:
             self._process.join(timeout_s)
-            if self._process.is_alive():
+            if self.alive:
                 logger.warning("the %s process does not end: it is terminated", self._name)
                 self._process.terminate()
                 self._process.join()
-            self._pipe.close()
+            self._link.close()

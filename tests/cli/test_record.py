@@ -1,5 +1,6 @@
 """``bci record`` and ``bci streams``, through the real command line."""
 
+import hashlib
 import json
 import logging
 import queue
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pyxdf
 
 from bci.recording import XdfWriter
 from bci.sources.base import Channel, StreamInfo
+from bci.sources.clock import lsl_clock
 from bci.sources.markers import MarkerOutlet
 from bci.sources.outlet import EegOutlet
 
@@ -104,6 +106,14 @@ class Running:
         return code, out, "".join(self._seen)
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; fail when it does not come."""
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+
+
 def run(*arguments: str) -> tuple[int, str, str]:
     """Run a command to its end."""
     done = subprocess.run(
@@ -121,7 +131,7 @@ def test_stops_in_order_on_a_signal(
     path = tmp_path / "a.xdf"
     running = Running(
         *("record", "--name", f"amp {source_id}", "--name", f"markers {source_id}"),
-        *("--out", str(path), "--json"),
+        *("--out", str(path), "--json", "--no-preflight"),
     )
     running.wait_for("Ctrl-C stops")
     raw = np.column_stack([np.arange(300), np.zeros(300)])
@@ -136,6 +146,9 @@ def test_stops_in_order_on_a_signal(
         source_id: 300,
         f"{source_id}-markers": 1,
     }
+    assert document["readback"]["says"] == "read back: 300 of 300 samples, 1 of 1 markers"
+    assert document["readback"]["ok"] is True
+    assert document["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     streams = load(path)
     np.testing.assert_array_equal(streams[source_id]["time_series"], raw)
     np.testing.assert_array_equal(streams[source_id]["time_stamps"], stamps)
@@ -145,28 +158,44 @@ def test_stops_in_order_on_a_signal(
 
 
 def test_duration_ends_it(tmp_path: Path, outlet: EegOutlet, source_id: str) -> None:
-    """With a duration it ends by itself and shows a table on standard output."""
+    """With a duration the file holds just that, and a table is shown on standard output."""
     path = tmp_path / "a.xdf"
-    code, out, err = run(
-        *("record", "--source-id", source_id, "--out", str(path), "--duration", "0.3")
-    )
+    stop = threading.Event()
+
+    def push() -> None:
+        while not stop.wait(0.01):
+            outlet.push(np.zeros((1, 2)), np.array([lsl_clock()]))
+
+    thread = threading.Thread(target=push)
+    thread.start()
+    try:
+        code, out, err = run(
+            *("record", "--source-id", source_id, "--out", str(path), "--duration", "1.5")
+        )
+    finally:
+        stop.set()
+        thread.join()
     assert code == 0, err
     assert "amp" in out
-    assert len(load(path)[source_id]["time_stamps"]) == 0
+    stamps = load(path)[source_id]["time_stamps"]
+    assert stamps[-1] - stamps[0] == pytest.approx(1.5, abs=0.25)  # a machine may be busy
+    assert re.search(rf"read back: {len(stamps)} of {len(stamps)} samples", out)
 
 
-def test_a_lost_stream_ends_it_with_code_2(
+def test_a_lost_stream_is_said_and_ends_it_with_code_2(
     tmp_path: Path, outlet: EegOutlet, source_id: str
 ) -> None:
-    """When its only stream closes the file is closed in order; one line names the stream."""
+    """The loss of its only stream is said at once; where asked to, it gives up, file in order."""
     path = tmp_path / "a.xdf"
-    running = Running("record", "--source-id", source_id, "--out", str(path), "--json")
+    running = Running(
+        *("record", "--source-id", source_id, "--out", str(path), "--json", "--no-preflight"),
+        *("--give-up", "0.5"),
+    )
     running.wait_for("Ctrl-C stops")
     outlet.push(np.zeros((50, 2)), np.arange(1.0, 51.0))
-    time_limit = time.monotonic() + WAIT_S
-    while path.stat().st_size < 1500 and time.monotonic() < time_limit:
-        threading.Event().wait(0.01)
+    until(lambda: path.stat().st_size >= 2500)
     outlet.close()
+    running.wait_for("warning: ")
     code, out, err = running.finish()
     assert code == 2
     lines = [line for line in err.splitlines() if line.startswith("error:")]
@@ -178,6 +207,49 @@ def test_a_lost_stream_ends_it_with_code_2(
     stream = load(path)[source_id]
     assert len(stream["time_stamps"]) == 50
     assert stream["footer"]["info"]["sample_count"] == ["50"]
+
+
+def test_a_stream_that_comes_late_joins(tmp_path: Path, source_id: str, outlet: EegOutlet) -> None:
+    """With --late it begins with what is there; what is missing is said, and joins."""
+    path = tmp_path / "a.xdf"
+    running = Running(
+        *("record", "--source-id", source_id, "--source-id", f"{source_id}-late", "--late"),
+        *("--out", str(path), "--json", "--timeout", "0.5"),
+    )
+    running.wait_for(f"{source_id}-late: no LSL stream")
+    running.wait_for("Ctrl-C stops")
+    late = EegOutlet(StreamInfo("late", "EEG", f"{source_id}-late", 100.0, (Channel("C3", "uV"),)))
+    until(late.have_consumers)
+
+    # That it receives is known when a sample is there: LSL enters consumers in its own time.
+    def receives() -> bool:
+        late.push(np.zeros((1, 1)), np.array([lsl_clock()]))
+        return path.stat().st_size > size
+
+    size = path.stat().st_size + 1000  # its header, and more than a sample
+    until(receives)
+    running.interrupt()
+    code, out, err = running.finish()
+    assert code == 0, err
+    counts = {s["source_id"]: s["n_samples"] for s in json.loads(out)["streams"]}
+    assert counts[source_id] == 0
+    assert counts[f"{source_id}-late"] == len(load(path)[f"{source_id}-late"]["time_stamps"]) > 0
+    late.close()
+
+
+def test_a_template_gets_the_next_run(tmp_path: Path, outlet: EegOutlet, source_id: str) -> None:
+    """A name with {run} in it is never taken: the number is counted up; a failure claims none."""
+    arguments = ("record", "--source-id", source_id, "--duration", "0.1", "--no-preflight")
+    for run_number in (1, 2):
+        code, _, err = run(*arguments, "--out", str(tmp_path / "s_run-{run}.xdf"))
+        assert code == 0, err
+        assert f"s_run-0{run_number}.xdf" in err
+    code, _, err = run(
+        *("record", "--name", "nobody", "--timeout", "0.3", "--no-preflight"),
+        *("--out", str(tmp_path / "s_run-{run}.xdf")),
+    )
+    assert code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s_run-01.xdf", "s_run-02.xdf"]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +267,7 @@ def test_bad_input_makes_no_file(
     code, out, err = run("record", *arguments, "--out", str(tmp_path / "a.xdf"))
     assert code == 2
     assert out == ""
-    (line,) = err.splitlines()
+    (line,) = [line for line in err.splitlines() if not line.startswith("failed:")]
     assert line.startswith("error:")
     assert words in line
     assert list(tmp_path.iterdir()) == []
@@ -264,7 +336,7 @@ def test_a_recording_goes_out_and_comes_back(tmp_path: Path, source_id: str) -> 
     player.wait_for("waiting")
     recorder = Running(
         *("record", "--predicate", f"starts-with(source_id,'{source_id}')"),
-        *("--out", str(tmp_path / "copy.xdf")),
+        *("--out", str(tmp_path / "copy.xdf"), "--no-preflight", "--give-up", "0"),
     )
     code, out, err = player.finish()
     assert code == 0, err

@@ -1,0 +1,250 @@
+"""How a recorder's process is reached when whoever started it is gone.
+
+Beside the recording lies ``NAME.xdf.recorder`` while its recorder runs: where it listens, the key
+without which it does not answer, its process. It is private to the user, and so is the channel (a
+socket in a private place, a named pipe on Windows); the key is new for each recording. A file whose
+recorder does not answer was left behind by one that was killed. One that ended without an owner
+leaves what it has to say there instead.
+"""
+
+import contextlib
+import json
+import logging
+import multiprocessing.connection
+import os
+import secrets
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from bci.errors import RecordingError
+
+__all__ = [
+    "ControlServer",
+    "connect",
+    "find_recorders",
+    "read_report",
+    "remove",
+    "write_report",
+]
+
+_log = logging.getLogger(__name__)
+
+_SUFFIX = ".recorder"
+_PREFIX = "rolandic-"
+_CONNECT_S = 5.0
+#: What the system takes of a socket's path (Linux 107 bytes, macOS 103).
+_LONGEST_SOCKET = 103
+
+
+def _file(path: Path) -> Path:
+    return path.with_name(path.name + _SUFFIX)
+
+
+class ControlServer:
+    """Listens for those who want to take a recorder over.
+
+    Parameters
+    ----------
+    path : Path
+        Of the recording.
+    joined : callable
+        Called with each connection, in a thread of its own; the connection is closed when it
+        returns.
+    """
+
+    def __init__(self, path: Path, joined: Callable[[Connection], None]) -> None:
+        self._joined = joined
+        key = secrets.token_bytes(32)
+        self._listener = _listen(path, key)
+        _write(
+            path,
+            {
+                "recording": path.name,
+                "pid": os.getpid(),
+                "address": self._listener.address,
+                "key": key.hex(),
+            },
+        )
+
+    def start(self) -> None:
+        """Begin to accept, in a thread that ends with the process."""
+        threading.Thread(target=self._accept, name="control", daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        address = str(self._listener.address)
+        with contextlib.suppress(OSError):
+            self._listener.close()
+            _remove_socket(address)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection = self._listener.accept()
+            except (multiprocessing.AuthenticationError, EOFError, ConnectionError) as error:
+                _log.warning("somebody without the key wanted the recorder: %s", error)
+                continue
+            except OSError:  # closed
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: Connection) -> None:
+        with connection:
+            self._joined(connection)
+
+
+def _listen(path: Path, key: bytes) -> Listener:
+    name = f"{_PREFIX}{secrets.token_hex(8)}"
+    if sys.platform == "win32":
+        return Listener(rf"\\.\pipe\{name}", family="AF_PIPE", authkey=key)
+    # Beside the recording, where another process with a /tmp of its own finds it too; else (a path
+    # too long, a disk that knows no sockets) in a private folder.
+    beside = str(path.absolute().with_name(f".{name}"))
+    if len(os.fsencode(beside)) <= _LONGEST_SOCKET:
+        try:
+            return _private(Listener(beside, family="AF_UNIX", backlog=8, authkey=key))
+        except OSError as error:
+            _log.info("no socket in %s (%s)", path.parent, error.strerror)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    return _private(Listener(str(folder / name), family="AF_UNIX", backlog=8, authkey=key))
+
+
+def _private(listener: Listener) -> Listener:
+    Path(str(listener.address)).chmod(0o600)
+    return listener
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the file whole or not at all, for the user alone."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_PREFIX}")  # 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2)
+            file.write("\n")
+        Path(name).replace(_file(path))
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read the file; it must be ours alone, since it says whom to talk to."""
+    file = _file(path)
+    try:
+        if sys.platform != "win32":
+            status = file.stat()
+            if status.st_uid != os.getuid() or status.st_mode & 0o077:
+                raise RecordingError(f"{file} is not private to you: it is not believed")
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RecordingError(f"nothing records {path} (there is no {file.name})") from error
+    except (OSError, ValueError) as error:
+        raise RecordingError(f"{file} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise RecordingError(f"{file} is no recorder's file: delete it")
+    return content
+
+
+def find_recorders(folder: Path) -> list[Path]:
+    """List the recordings in a folder, and below it, that a recorder is or was at work on.
+
+    `RecorderProcess.attach` tells which: it takes the recorder over, or says how it ended.
+    """
+    return sorted(
+        file.with_name(file.name.removesuffix(_SUFFIX)) for file in folder.rglob(f"*{_SUFFIX}")
+    )
+
+
+def connect(path: Path) -> tuple[Connection, int]:
+    """Reach the recorder of a file; return the connection and its process id.
+
+    Raises
+    ------
+    RecordingError
+        When nothing records the file: never begun, ended in order, or killed. What a killed one
+        left behind is removed.
+    """
+    content = _read(path)
+    if "reason" in content:
+        raise RecordingError(f"{path} was closed in order: {content['reason']}")
+    try:
+        pid, address = int(content["pid"]), str(content["address"])
+        key = bytes.fromhex(content["key"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordingError(f"{_file(path)} is no recorder's file: delete it") from error
+    connection = _connected(address, key)
+    if connection is None:
+        remove(path)
+        raise RecordingError(
+            f"the recorder of {path} (process {pid}) is gone; the file holds all that it "
+            "acknowledged: bci repair completes it"
+        )
+    return connection, pid
+
+
+def _connected(address: str, key: bytes) -> Connection | None:
+    """Connect; None when nobody with the key answers in time (the library would wait for ever)."""
+    made: list[Connection] = []
+    late = threading.Event()
+
+    def run() -> None:
+        try:
+            connection = multiprocessing.connection.Client(address, authkey=key)
+        except (OSError, EOFError, multiprocessing.AuthenticationError) as error:
+            _log.info("no recorder at %s: %r", address, error)
+            return
+        made.append(connection)
+        if late.is_set():
+            connection.close()
+
+    thread = threading.Thread(target=run, name="connect", daemon=True)
+    thread.start()
+    thread.join(_CONNECT_S)
+    if thread.is_alive():
+        late.set()
+        raise RecordingError(f"the recorder at {address} does not answer: end its process")
+    return made[0] if made else None
+
+
+def write_report(path: Path, reason: str, document: Mapping[str, Any]) -> None:
+    """Leave, in place of the address, why a recording was ended by itself and what is in it."""
+    _write(path, {"recording": path.name, "reason": reason, **document})
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """Return what a recorder that ended without an owner has left; None when there is nothing."""
+    try:
+        content = _read(path)
+    except RecordingError:
+        return None
+    return content if "reason" in content else None
+
+
+def remove(path: Path, *, report: bool = False) -> None:
+    """Remove the file, and the socket that it names; harmless when there is none.
+
+    Parameters
+    ----------
+    path : Path
+        Of the recording.
+    report : bool
+        Remove a report too.
+    """
+    with contextlib.suppress(RecordingError, OSError):
+        content = _read(path)
+        if report or "reason" not in content:
+            _file(path).unlink(missing_ok=True)
+            _remove_socket(str(content.get("address", "")))
+
+
+def _remove_socket(address: str) -> None:
+    place = Path(address)
+    if sys.platform != "win32" and place.name.lstrip(".").startswith(_PREFIX):
+        place.unlink(missing_ok=True)
+        if place.parent.name.startswith(_PREFIX):
+            place.parent.rmdir()
