@@ -1,8 +1,10 @@
 """The acquisition thread, the ring buffer, clocks and gaps."""
 
-from bci.acquisition.clock import Gap, StreamClock, Timeline, timeline
+from bci.acquisition.clock import Gap, StreamClock
+from bci.acquisition.health import StreamHealth, StreamNotice
 from bci.acquisition.ring import RingBuffer, Window
 from bci.acquisition.thread import Acquisition, AcquisitionState
+from bci.acquisition.timelines import Timeline, timeline
 
 __all__ = [
     "Acquisition",
@@ -10,6 +12,8 @@ __all__ = [
     "Gap",
     "RingBuffer",
     "StreamClock",
+    "StreamHealth",
+    "StreamNotice",
     "Timeline",
     "Window",
     "timeline",

@@ -34,25 +34,27 @@ late, set the line down at once.
 segment; each gap starts a new segment on the new line. Between `began_at` and `declared_at` of a
 gap that was declared late they are still on the old line, too early by `lost_s`.
 
-**What it does on real stamps** (OpenBCI over Bluetooth, 125 Hz, packets of 5 samples, normal bursts
-of 0.2 s; seconds lost: declared / duration minus samples):
+A new connection (`StreamClock.restart`) is a gap at its first stamp, wherever that lies.
 
-=======  ====  ===========  ==================================================================
-file     gaps  lost (s)     note
-=======  ====  ===========  ==================================================================
-P1_001      4   1.6 /  0.0  stalls of up to 0.9 s that take up to 18 s to catch up
-P1_002     39  60.8 / 65.7  lost a quarter
-P1_003      0   0.0 / -0.3  stalls of 0.34 s
-P1_004      9   5.4 /  6.2  lost 4 s near its end
-P1_005      7   3.2 /  1.1
-P1_006      2   0.7 / -0.5
-P1_007     10   3.7 /  2.7  lost 2.5 s around second 30
-P1_008      2   0.7 /  0.5
-P1_009      9   2.4 /  0.4  stalls of 0.5 s, 2 to 3 s long
-P1_010      5   1.6 /  0.0
-P1_011      3   0.7 / -0.2
-P1_012      4   1.1 /  0.7
-=======  ====  ===========  ==================================================================
+**What it does on real stamps** (OpenBCI over Bluetooth, 125 Hz, packets of 5 samples, normal bursts
+of 0.2 s; seconds lost: declared / net of what came after all / duration minus samples):
+
+=======  ====  ===================  ==============================================================
+file     gaps  lost (s)             note
+=======  ====  ===================  ==============================================================
+P1_001      4   1.6 /  0.8 /  0.0   stalls of up to 0.9 s that take up to 18 s to catch up
+P1_002     39  60.8 / 60.8 / 65.7   lost a quarter
+P1_003      0   0.0 /  0.0 / -0.3   stalls of 0.34 s
+P1_004      9   5.4 /  4.9 /  6.2   lost 4 s near its end
+P1_005      7   3.2 /  1.1 /  1.1
+P1_006      2   0.7 / -0.3 / -0.5
+P1_007     10   3.7 /  2.6 /  2.7   lost 2.5 s around second 30
+P1_008      2   0.7 /  0.2 /  0.5
+P1_009      9   2.4 /  0.3 /  0.4   stalls of 0.5 s, 2 to 3 s long
+P1_010      5   1.6 /  0.1 /  0.0
+P1_011      3   0.7 / -0.2 / -0.2
+P1_012      4   1.1 /  0.7 /  0.7
+=======  ====  ===================  ==============================================================
 
 P1_004 is no slow clock: from second 70 to 165 its envelope stays within 0.07 % of the nominal rate,
 and it climbs only in stretches (4 s within 20 s near the end), as radio losses do. Samples taken
@@ -60,16 +62,16 @@ out at 34 places of P1_003, 006 and 010: of losses of 320 ms 33 are found, of 48
 3. Below the bursts a loss leaves no trace but creep.
 
 The price on bursty streams is the false alarm: a stall that does not catch up within 1.5 s is
-declared, and its backlog later brings the line down again, so the sums above are more than what was
-lost. With a hold of 1 s P1_003 has two of these, with 2 s 29 of the 33 losses are found: 1.5 s is
-the shortest that leaves the regular bursts alone. A sender whose own loop drifts, sleeping between
-samples (clock_resets.xdf: 7 % slow, jumps of three periods), gets a gap for each jump.
+declared, and its backlog later brings the line down again; `given_back_s` sums that up, and the
+gaps' sum with it is the net loss. With a hold of 1 s P1_003 has two of these, with 2 s 29 of the 33
+losses are found: 1.5 s is the shortest that leaves the regular bursts alone. A sender whose own
+loop drifts, sleeping between samples (clock_resets.xdf: 7 % slow, jumps of three periods), gets a
+gap for each jump.
 
 A sample costs about 50 ns, an update of 8 samples 2.5 us.
 """
 
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from math import exp, isfinite, sqrt
 
 import numpy as np
@@ -78,7 +80,7 @@ from numpy.typing import NDArray
 from bci.compiled import kernel
 from bci.errors import SettingsError
 
-__all__ = ["Gap", "StreamClock", "Timeline", "timeline"]
+__all__ = ["Gap", "StreamClock"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -124,7 +126,9 @@ _JUMP, _JUMPED_AT = 22, 23  # the last gap that was declared at once
 _USUAL, _ALIKE = 24, 25  # last error in sigmas; mean product of successive ones
 _LEFT = 26  # what the last minimum kept above the corrected line
 _CREEP, _CREEP_AT = 27, 28  # upward corrections since the gap, and where half of a gap was reached
-_SIZE = 29
+_RESTART = 29  # 1: the next finite stamp is the first of a new connection
+_BACK = 30  # what stalls that were declared as gaps gave back, when their backlog came (negative)
+_SIZE = 31
 
 
 @kernel
@@ -170,6 +174,7 @@ def _learn_block(state: F64, theta: float, full_n: float) -> None:
     if low < -max(_FLOOR_SIGMAS * sqrt(state[_SCATTER]), _JUMP_PERIODS * nominal):
         state[_N_LOW] += 1.0
         if state[_N_LOW] >= 2.0:
+            state[_BACK] += low
             _restart_line(state, state[_LINE] + low, state[_SCATTER])
             return
     else:
@@ -225,8 +230,10 @@ def _judge(state: F64, stamp: float, theta: float, hold_n: float) -> tuple[float
     jump = stamp - state[_LAST] - state[_PERIOD] * (sample - state[_LAST_AT])
     state[_LAST], state[_LAST_AT] = stamp, sample
     state[_SEEN] += 1.0
-    if _is_jump(state, jump, hold_n):
-        if jump * state[_JUMP] < 0.0 and sample - state[_JUMPED_AT] < hold_n:
+    if state[_RESTART] > 0.0 or _is_jump(state, jump, hold_n):
+        if state[_RESTART] > 0.0:
+            state[_RESTART] = jump = 0.0
+        elif jump * state[_JUMP] < 0.0 and sample - state[_JUMPED_AT] < hold_n:
             state[_PEAK] = min(abs(jump), _STALL_S)  # it is taken back: jitter after all
         state[_JUMP], state[_JUMPED_AT] = jump, sample
         state[_ORIGIN] = stamp
@@ -361,6 +368,22 @@ class StreamClock:
         """The sender's sampling period as learned so far (s)."""
         return float(self._state[_PERIOD])
 
+    @property
+    def given_back_s(self) -> float:
+        """How much of the gaps was none: stalls whose backlog came after all (s, 0 or less).
+
+        The sum of all `Gap.lost_s` and this is the net loss.
+        """
+        return float(self._state[_BACK])
+
+    def restart(self) -> None:
+        """Begin a new segment at the next stamp, wherever it lies: the connection is a new one.
+
+        What was learned of period and jitter holds.
+        """
+        if isfinite(self._state[_ORIGIN]):
+            self._state[_RESTART] = 1.0
+
     def update(self, stamps: F64, times_out: F64, segments_out: I64) -> tuple[Gap, ...]:
         """Take the stamps of the next samples.
 
@@ -396,73 +419,3 @@ class StreamClock:
             for declared, began, lost in self._gaps[:n_gaps].tolist():
                 found.append(Gap(int(declared), int(began), lost))
         return tuple(found)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Timeline:
-    """The clock's account of a whole recording.
-
-    Attributes
-    ----------
-    times : ndarray of float64, shape (n_samples,)
-        Dejittered, on the sender's clock (s).
-    segments : ndarray of int64, shape (n_samples,)
-        Number of each sample's gapless segment.
-    gaps : tuple of Gap
-    """
-
-    times: F64 = field(repr=False)
-    segments: I64 = field(repr=False)
-    gaps: tuple[Gap, ...]
-
-    def crosses_gap(self, first: int, stop: int) -> Gap | None:
-        """Return the first gap that lies within samples `first` to `stop` - 1, or None.
-
-        The loss lies somewhere between samples ``began_at - 1`` and ``declared_at``: samples that
-        end before it or start at `declared_at` do not cross it.
-        """
-        for gap in self.gaps:
-            if first < gap.declared_at and stop > gap.began_at:
-                return gap
-        return None
-
-    def sample_at(self, time_s: float) -> int:
-        """Return the sample nearest to a time on the sender's clock.
-
-        Each segment is searched by itself, so a clock that stepped back misleads nobody; of two
-        equally near samples the earlier one is meant.
-
-        Raises
-        ------
-        ValueError
-            When no sample has a time.
-        """
-        n_unknown = int(np.searchsorted(~np.isnan(self.times), True))
-        if n_unknown == len(self.times):
-            raise ValueError("the timeline holds no sample with a time")
-        edges = [n_unknown, *(gap.declared_at for gap in self.gaps), len(self.times)]
-        nearest, distance = n_unknown, np.inf
-        for start, stop in pairwise(edges):
-            after = start + int(np.searchsorted(self.times[start:stop], time_s))
-            for sample in (after - 1, after):
-                if start <= sample < stop and abs(self.times[sample] - time_s) < distance:
-                    nearest, distance = sample, abs(self.times[sample] - time_s)
-        return nearest
-
-
-def timeline(stamps: F64, rate_hz: float) -> Timeline:
-    """Run the clock over a whole recording.
-
-    Parameters
-    ----------
-    stamps : ndarray of float64, shape (n_samples,)
-        As recorded (s).
-    rate_hz : float
-        Nominal sampling rate.
-    """
-    stamps = np.ascontiguousarray(stamps, dtype=np.float64)
-    times = np.empty(len(stamps))
-    segments = np.empty(len(stamps), dtype=np.int64)
-    gaps = StreamClock(rate_hz).update(stamps, times, segments)
-    times.flags.writeable = segments.flags.writeable = False
-    return Timeline(times, segments, gaps)

@@ -14,6 +14,7 @@ _log = logging.getLogger(__name__)
 
 # A cue restarts the evidence of the trial: 5 ms later is far below one hop.
 _POLL_S = 0.005
+_RETURN_S = 0.05
 
 
 class MarkerThread:
@@ -25,17 +26,18 @@ class MarkerThread:
         Opened; closed by `stop`.
     on_marker : callable
         Called in the marker thread.
-    on_loss : callable
-        Called with what to say when the stream has closed.
+    on_notice : callable
+        Called in the marker thread with what to say when the stream has closed, and when it is
+        back: it is looked for until then.
     """
 
     def __init__(
         self,
         inlet: MarkerInlet,
         on_marker: Callable[[Marker], None],
-        on_loss: Callable[[str], None] = _log.warning,
+        on_notice: Callable[[str], None] = _log.warning,
     ) -> None:
-        self._inlet, self._on_marker, self._on_loss = inlet, on_marker, on_loss
+        self._inlet, self._on_marker, self._on_notice = inlet, on_marker, on_notice
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="markers", daemon=True)
 
@@ -55,10 +57,20 @@ class MarkerThread:
             try:
                 markers = self._inlet.pull()
             except StreamLostError as error:
-                self._on_loss(str(error))
-                return
+                self._on_notice(f"{error}: it is looked for until it returns")
+                if not self._wait_for_return():
+                    return
+                continue
             for marker in markers:
                 try:
                     self._on_marker(marker)
                 except Exception:
                     _log.exception("marker %r could not be taken", marker.label)
+
+    def _wait_for_return(self) -> bool:
+        """Look until the stream is there again, or the thread is to stop."""
+        while not self._stop.wait(_RETURN_S):
+            if self._inlet.resume():
+                self._on_notice(f"LSL marker stream {self._inlet.info.name!r} is back")
+                return True
+        return False

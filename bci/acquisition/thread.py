@@ -7,12 +7,17 @@ The life of an `Acquisition`::
                       +--source ends--> ENDED       (a recording has no more samples)
                       +--source fails-> FAILED      (`error` says why)
 
+It outlives its stream. While that is silent or lost it stays RUNNING, looks for the stream, and
+takes it up when it returns: the ring goes on with the next sample, in a new segment. `health` says
+how the stream is, notices say what happened to it. Only after `give_up_s` is it FAILED.
+
 ================  ==================  =======================
 attribute         writer              readers
 ================  ==================  =======================
 state, error      acquisition thread  any
 ring              acquisition thread  any (see `RingBuffer`)
 gaps, info        acquisition thread  any (tuple, swapped whole)
+health            acquisition thread  any (`HealthLog`)
 ================  ==================  =======================
 """
 
@@ -20,21 +25,25 @@ import enum
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from bci.acquisition.align import OffsetRamp
 from bci.acquisition.clock import Gap, StreamClock
+from bci.acquisition.health import HealthLog, StreamHealth, StreamNotice
 from bci.acquisition.ring import RingBuffer
-from bci.errors import InputError
-from bci.sources.base import Source, StreamInfo
+from bci.errors import InputError, StreamLostError, StreamRefusedError
+from bci.sources.base import ReturningSource, Source, StreamInfo
 from bci.sources.clock import lsl_clock
 
 __all__ = ["Acquisition", "AcquisitionState"]
 
 _log = logging.getLogger(__name__)
 
-# How long a read may keep the thread from noticing that it is asked to stop.
-_READ_TIMEOUT_S = 0.2
+# How long a read may keep the thread from noticing that it is asked to stop, or that the stream is
+# silent.
+_READ_TIMEOUT_S = 0.1
 
 
 class AcquisitionState(enum.Enum):
@@ -54,23 +63,45 @@ class Acquisition:
     ----------
     source : Source
         Opened by `start` in the caller's thread, read and closed by the acquisition thread alone.
+        One that is no `ReturningSource` and is lost has failed.
     buffer_s : float
         Length of the ring.
     clock : callable
         This machine's LSL clock (s).
+    silent_s : float
+        Without a sample for so long, the stream is silent.
+    give_up_s : float or None
+        Without a sample for so long, the acquisition has failed; None: it waits for ever.
+    on_notice : callable
+        Called in the acquisition thread with what the user should know (`StreamNotice`).
     """
 
     def __init__(
-        self, source: Source, *, buffer_s: float = 60.0, clock: Callable[[], float] = lsl_clock
+        self,
+        source: Source,
+        *,
+        buffer_s: float = 60.0,
+        clock: Callable[[], float] = lsl_clock,
+        silent_s: float = 0.7,
+        give_up_s: float | None = None,
+        on_notice: Callable[[StreamNotice], object] = lambda notice: None,
     ) -> None:
         self._source = source
         self._buffer_s = buffer_s
         self._clock = clock
+        self._silent_s = silent_s
+        self._give_up_s = give_up_s
+        self._on_notice = on_notice
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._ring: RingBuffer | None = None
+        self._health: HealthLog | None = None
         self._times = np.empty(0)
         self._segments = np.empty(0, dtype=np.int64)
+        self._n_steps = 0
+        self._lost_s = 0.0
+        self._anew = False
+        self._lost: StreamLostError | None = None
         self.state = AcquisitionState.NEW
         self.error: BaseException | None = None
         self.gaps: tuple[Gap, ...] = ()
@@ -87,6 +118,13 @@ class Acquisition:
             raise RuntimeError("the acquisition has not been started")
         return self._ring
 
+    @property
+    def health(self) -> StreamHealth:
+        """How the stream is at this moment; there after `start`."""
+        if self._health is None:
+            raise RuntimeError("the acquisition has not been started")
+        return self._health.snapshot(self._clock())
+
     def open(self) -> None:
         """Open the source and lay out the ring, without a thread: `pump` then does its work.
 
@@ -102,6 +140,8 @@ class Acquisition:
         capacity = max(int(self._buffer_s * info.rate_hz), 1024)
         self._ring = RingBuffer(capacity, len(info.channels))
         self._stream_clock = StreamClock(info.rate_hz)
+        self._ramp = OffsetRamp(info.rate_hz)
+        self._health = HealthLog(info, self._clock(), self._silent_s, self._tell)
         self.state = AcquisitionState.RUNNING
 
     def start(self) -> None:
@@ -140,8 +180,13 @@ class Acquisition:
             self._times, self._segments = np.empty(2 * n), np.empty(2 * n, dtype=np.int64)
         times, segments = self._times[:n], self._segments[:n]
         gaps = self._stream_clock.update(chunk.stamps, times, segments)
-        times += chunk.clock_offset_s
+        leap_s = self._ramp.apply(times, chunk.clock_offset_s, self._anew)
+        self._anew = False
+        if leap_s:
+            gaps = self._leapt(gaps, leap_s, self.ring.n_written)
+        segments += self._n_steps
         for gap in gaps:
+            self._lost_s += gap.lost_s
             self.gaps += (gap,)
             _log.info(
                 "%s: %.3f s of signal are missing before sample %d",
@@ -150,15 +195,33 @@ class Acquisition:
                 gap.began_at,
             )
         self.ring.write(chunk.samples, times, chunk.stamps, segments, arrival_s)
+        if self._health is not None:
+            self._health.counted(len(self.gaps), self._lost_s + self._stream_clock.given_back_s)
+            lost_s = sum(gap.lost_s for gap in gaps)
+            self._health.received(n, arrival_s, chunk.clock_offset_s, lost_s)
         return True
+
+    def _leapt(self, gaps: tuple[Gap, ...], leap_s: float, sample: int) -> tuple[Gap, ...]:
+        """Account for a leap of the clock offset at `sample`.
+
+        What is missing is counted on this machine's clock: where the sender's stamps leapt too, as
+        they do when it restarts, both belong to one gap.
+        """
+        if gaps and gaps[0].declared_at == sample:
+            return (replace(gaps[0], lost_s=gaps[0].lost_s + leap_s), *gaps[1:])
+        self._n_steps += 1
+        return (Gap(declared_at=sample, began_at=sample, lost_s=leap_s), *gaps)
 
     def _run(self) -> None:
         state = AcquisitionState.STOPPED
         try:
             while not self._stop.is_set():
-                if not self.pump(_READ_TIMEOUT_S) and self._source.ended:
+                if self._receive():
+                    continue
+                if self._source.ended:
                     state = AcquisitionState.ENDED
                     break
+                self._bear_absence()
         except InputError as error:
             self.error, state = error, AcquisitionState.FAILED
         except Exception as error:
@@ -170,3 +233,47 @@ class Acquisition:
             finally:
                 self.state = state
                 self.ring.close()
+
+    def _receive(self) -> bool:
+        """Wait for a chunk; False when none came, or the stream is lost."""
+        if self._lost is not None:
+            self._stop.wait(_READ_TIMEOUT_S)
+            return False
+        try:
+            return self.pump(_READ_TIMEOUT_S)
+        except StreamLostError as error:
+            if not isinstance(self._source, ReturningSource):
+                raise
+            self._lost = error
+            return False
+
+    def _bear_absence(self) -> None:
+        """Say that the stream is away, look for it, take it up, or give up."""
+        health, source, now = self._health, self._source, self._clock()
+        if health is None:
+            return
+        if self._lost is not None:
+            health.lost()
+        if not health.silent(now):
+            return
+        if isinstance(source, ReturningSource):
+            try:
+                if source.resume():
+                    self._lost = None
+                    self._anew = True
+                    self._stream_clock.restart()
+                    return
+            except StreamRefusedError as error:
+                health.refused(str(error))
+        if self._give_up_s is not None and health.absent_s(now) > self._give_up_s:
+            raise self._lost or StreamLostError(
+                f"LSL stream {self.info.name!r} (source id {self.info.source_id!r}) has sent "
+                f"nothing for {self._give_up_s:g} s: is the amplifier on?"
+            )
+
+    def _tell(self, notice: StreamNotice) -> None:
+        _log.info("%s", notice)
+        try:
+            self._on_notice(notice)
+        except Exception:
+            _log.exception("a notice could not be handed on")

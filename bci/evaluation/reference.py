@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.acquisition.clock import timeline
+from bci.acquisition.timelines import timeline
 from bci.decoders import CovarianceDecoder
 from bci.errors import TrialError
 from bci.riemann import riemannian_mean
@@ -67,7 +67,7 @@ def session_references(
 def _following(recording: Recording, epochs: Epochs) -> list[F64]:
     """Return the windows of a recording, end to end, within its gapless segments."""
     picks = match_channels(epochs.channels, recording.info.labels)
-    line = timeline(recording.stamps, epochs.rate_hz)
+    line = timeline(recording.stamps, epochs.rate_hz, recording.returns)
     sos = design_bandpass(epochs.settings.band_hz, epochs.rate_hz, epochs.settings.filter_order)
     filtered = filter_segments(recording.samples[:, picks], line.segments, sos)
     n_times = epochs.X.shape[2]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.acquisition.clock import Timeline, timeline
+from bci.acquisition.timelines import Timeline, timeline
 from bci.config import EpochSettings
 from bci.errors import ChannelError, RecordingError, TrialError
 from bci.signal.filters import design_bandpass, filter_segments
@@ -135,7 +135,7 @@ def cut_epochs(recordings: Sequence[Recording], settings: EpochSettings) -> Epoc
     left_out: list[LeftOut] = []
     for run, recording in enumerate(recordings):
         check_channels(recording, indices[run])
-        line = timeline(recording.stamps, rate_hz)
+        line = timeline(recording.stamps, rate_hz, recording.returns)
         lines.append(line)
         times = sample_times(recording, line)
         for trial in used[run]:

@@ -20,8 +20,8 @@ from typing import Any
 from bci.errors import RecordingError, SettingsError
 from bci.sources.child import ChildProcess
 from bci.sources.discovery import StreamQuery
-from bci.sources.markers import MarkerOutlet
-from bci.sources.outlet import EegOutlet, wire_channels, wire_dtype
+from bci.sources.faults import FaultyMarkers, FaultyOutlet, Outage, SenderClock
+from bci.sources.outlet import wire_channels, wire_dtype
 from bci.sources.playback import PlaybackSource
 from bci.sources.reading import open_recording
 from bci.sources.recording import Recording
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 SETTLE_S = 0.1
 #: Between the last sample and the end of the outlets (s): what is on its way must arrive.
 LINGER_S = 0.3
+_MOST_LEAD_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,8 @@ class _Amplifier:
             if len(kinds) > 1:  # no type or unit holds all of them exactly
                 info = replace(info, dtype="float32")
         info = replace(info, name=name, kind="EEG")
-        self._eeg = EegOutlet(info, source_id=source_id)
-        self._markers_out = MarkerOutlet(f"{name} markers", f"{source_id}-markers")
+        self._eeg = FaultyOutlet(info, source_id)
+        self._markers_out = FaultyMarkers(f"{name} markers", f"{source_id}-markers", self._eeg)
         self._server = Server(self._eeg, self._markers_out)
         self._cues = CueListener(cue_query) if cue_query is not None else None
         self._stop = threading.Event()
@@ -154,7 +155,8 @@ class _Amplifier:
         self._join()
         self._server.set_speed(speed)
         self._stop = threading.Event()
-        time.sleep(SETTLE_S)
+        # In real time no sample may be stamped later than now: decisions on it would be early.
+        time.sleep(max(SETTLE_S, min(self._server.lead_s(), _MOST_LEAD_S) if speed == 1 else 0.0))
         source.open()
         virtual = self._server.begin(backdate_s)
         self._thread = threading.Thread(
@@ -177,6 +179,25 @@ class _Amplifier:
             self._failure = error  # raised by the next `reports`
             return
         self._reports.append(report)
+
+    def drop(self, signals: bool, markers: bool) -> None:
+        if markers:
+            self._markers_out.drop()
+        if signals:
+            self._eeg.drop()
+
+    def hang(self, lose: bool) -> None:
+        self._eeg.hang(lose)
+
+    def restore(self, rate_hz: float | None, n_channels: int | None, dtype: str | None) -> None:
+        self._eeg.restore(rate_hz, n_channels, dtype)
+        self._markers_out.restore()
+
+    def set_clock(self, offset_s: float, drift_ppm: float) -> SenderClock:
+        return self._eeg.set_clock(offset_s, drift_ppm)
+
+    def outages(self) -> tuple[Outage, ...]:
+        return self._eeg.outages
 
     def set_speed(self, speed: float) -> VirtualClock:
         return self._server.set_speed(speed)
@@ -235,6 +256,11 @@ class AmplifierProcess:
     >>> amplifier = AmplifierProcess(person={"ability": 1.0})      # doctest: +SKIP
     >>> eeg_id, markers_id = amplifier.start()                     # doctest: +SKIP
     >>> clock = amplifier.run(speed=1.0)                           # doctest: +SKIP
+    >>> amplifier.drop(0.5)          # gone for half a second      # doctest: +SKIP
+    >>> amplifier.hang(1.0)          # there, but silent           # doctest: +SKIP
+    >>> amplifier.drop()             # gone, until ...             # doctest: +SKIP
+    >>> amplifier.restore(n_channels=8)   # ... it is back changed # doctest: +SKIP
+    >>> amplifier.outages()[-1].n_lost                             # doctest: +SKIP
     >>> amplifier.stop()                                           # doctest: +SKIP
     """
 
@@ -267,6 +293,11 @@ class AmplifierProcess:
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._child.alive
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, once started."""
+        return self._child.pid
 
     def start(self, timeout_s: float = 60.0) -> tuple[str, str]:
         """Start the process, wait until its outlets are up; return their two source ids.
@@ -319,6 +350,68 @@ class AmplifierProcess:
         """Stop pushing; return the reports so far."""
         reports: tuple[ServeReport, ...] = self._child.ask("pause")
         return reports
+
+    def drop(
+        self, seconds: float | None = None, *, signals: bool = True, markers: bool = False
+    ) -> None:
+        """Take outlets off the network, as a program that ends does; samples due then are lost.
+
+        Parameters
+        ----------
+        seconds : float or None
+            Wait so long, then `restore` them under the same source ids. None: return at once.
+        signals, markers : bool
+            Which.
+        """
+        self._child.ask("drop", signals, markers)
+        self._restore_after(seconds)
+
+    def hang(self, seconds: float | None = None, *, lose: bool = True) -> None:
+        """Send nothing while the outlet stands, as when a cable is pulled; then `restore`.
+
+        Parameters
+        ----------
+        seconds : float or None
+            As for `drop`.
+        lose : bool
+            Whether what falls due meanwhile is lost; else it is sent in one burst afterwards.
+        """
+        self._child.ask("hang", lose)
+        self._restore_after(seconds)
+
+    def restore(
+        self,
+        *,
+        rate_hz: float | None = None,
+        n_channels: int | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        """Send again, on the same outlet, or on new ones of the same source ids after a drop.
+
+        Each argument that is given makes it a new outlet that is declared differently and sends
+        accordingly: a whole fraction of the rate (every k-th sample), other channels, another
+        type on the wire. A later drop and `restore()` make it the old one again.
+        """
+        self._child.ask("restore", rate_hz, n_channels, dtype)
+
+    def _restore_after(self, seconds: float | None) -> None:
+        if seconds is not None:
+            time.sleep(seconds)
+            self.restore()
+
+    def set_clock(self, offset_s: float = 0.0, drift_ppm: float = 0.0) -> SenderClock:
+        """Stamp signals and markers by a clock that is off by so much from now on.
+
+        The stamps move, the process's clock does not: liblsl measures an offset near 0 all the
+        same (`bci.sources.faults`).
+        """
+        clock: SenderClock = self._child.ask("set_clock", offset_s, drift_ppm)
+        return clock
+
+    def outages(self) -> tuple[Outage, ...]:
+        """Return which samples were due and not sent, so far."""
+        outages: tuple[Outage, ...] = self._child.ask("outages")
+        return outages
 
     def set_speed(self, speed: float) -> VirtualClock:
         """Go on at another speed, without a step in virtual time."""

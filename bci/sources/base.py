@@ -1,12 +1,35 @@
 """What every source of samples is: a small protocol and what passes through it."""
 
+import enum
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Channel", "Chunk", "Source", "StreamInfo"]
+__all__ = ["Channel", "Chunk", "ReturningSource", "Source", "StreamInfo", "StreamState"]
+
+
+class StreamState(enum.Enum):
+    """How a stream is at this moment.
+
+    ::
+
+        WAITING ──appears──> RECEIVING <──samples── SILENT
+                                 │  └────no sample────^ │
+                                 └──connection gone──> LOST ──comes back──> RECEIVING
+        REFUSED: what came back, or appeared, is another stream than it was
+    """
+
+    RECEIVING = "receiving"
+    SILENT = "silent"
+    """Connected, but no sample for longer than its rate allows."""
+    LOST = "lost"
+    """Its connection has ended; it is looked for."""
+    REFUSED = "refused"
+    """Changed: recorded in another stream of the file, or not at all; a notice says which."""
+    WAITING = "waiting"
+    """Wanted, never seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +142,25 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release what `open` took; more than once is harmless."""
+
+
+@runtime_checkable
+class ReturningSource(Source, Protocol):
+    """A source whose stream may be lost and come back."""
+
+    def resume(self) -> bool:
+        """Take the stream up again where it is there anew, over another connection.
+
+        Called again and again while the stream is lost or silent: the first call begins to look
+        in the background, none waits for the stream to appear. Samples go on counting.
+
+        Returns
+        -------
+        bool
+            True once `read` reads the new connection.
+
+        Raises
+        ------
+        StreamRefusedError
+            When what came back is another stream than it was; said once for each.
+        """

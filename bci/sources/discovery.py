@@ -1,18 +1,12 @@
 """Finding LSL streams, and reading what they say of themselves.
 
-How far discovery reaches is set here, once a process, before liblsl's first use
-(:func:`configure_lsl`): this machine only, unless the user has a configuration of their own. That
-hides, it does not lock: an outlet still listens on every interface, and a program elsewhere that
-asks by broadcast is answered.
+How far discovery reaches, :mod:`bci.sources.lsl_config` says.
 """
 
-import functools
 import math
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -21,79 +15,29 @@ import pylsl
 from bci.errors import SettingsError, StreamError
 from bci.sources.base import Channel, StreamInfo
 from bci.sources.labels import canonical_label
+from bci.sources.lsl_config import configure_lsl, lsl_settings
 
 __all__ = [
     "DTYPES",
     "FoundStream",
+    "Lookout",
     "StreamQuery",
     "configure_lsl",
     "describe_stream",
     "find_streams",
+    "found_stream",
     "resolve_one",
     "resolve_streams",
-    "user_lsl_config",
 ]
 
 #: liblsl's channel formats by number, under the names that XDF uses.
 DTYPES = ("undefined", "float32", "double64", "string", "int32", "int16", "int8", "int64")
-
-# The multicast group is ours (RFC 2365 leaves 239.255/16 to the site) and its packets leave with a
-# time to live of 0, as scope "machine" sets it. Without one, the only address of that scope is
-# 127.0.0.1 and only one of several outlets hears a packet to it: each resolve then waited 0.5 s for
-# the second wave. With it, and with this machine as a known peer for programs that do not join the
-# group (a second wave, after MulticastMinRTT), a resolve takes 1 ms among ourselves and 0.1 s for
-# others (measured, liblsl 1.18.0). Log level -3 (fatal): liblsl writes to stderr, which is ours.
-_CONFIG = """
-[multicast]
-ResolveScope = machine
-MachineAddresses = {127.0.0.1, 239.255.77.83}
-[lab]
-KnownPeers = {127.0.0.1}
-[tuning]
-MulticastMinRTT = 0.1
-UnicastMinRTT = 0.2
-[log]
-level = -3
-"""
 
 #: Others that match answer within this time of the first (s).
 _GATHER_S = 0.3
 
 #: How long one call may wait inside liblsl (s).
 _SLICE_S = 0.5
-
-
-def user_lsl_config() -> Path | None:
-    """Return the configuration file that liblsl would read; None when the user has none.
-
-    One that ``LSLAPICFG`` names counts even if it is not there: the user meant to have one.
-    """
-    if "LSLAPICFG" in os.environ:
-        return Path(os.environ["LSLAPICFG"])
-    places = [Path("lsl_api.cfg")]
-    home = os.environ.get("HOME") or os.environ.get("USERPROFILE")
-    if home:
-        places.append(Path(home) / "lsl_api" / "lsl_api.cfg")
-    places.append(Path("/etc/lsl_api/lsl_api.cfg"))
-    return next((place for place in places if place.is_file()), None)
-
-
-@functools.cache
-def configure_lsl() -> bool:
-    """Limit LSL's discovery to this machine, unless the user has an ``lsl_api.cfg``.
-
-    Called before every first use of LSL in a process; again is harmless. The session id stays
-    ``default``, so that other LSL programs on this machine see our streams and we theirs.
-
-    Returns
-    -------
-    bool
-        True when the configuration is ours, False when the user's file decides.
-    """
-    if user_lsl_config() is not None:
-        return False
-    pylsl.util.set_config_content(_CONFIG)
-    return True
 
 
 def _xpath_literal(text: str) -> str:
@@ -196,7 +140,8 @@ class FoundStream:
         )
 
 
-def _found(handle: pylsl.StreamInfo) -> FoundStream:
+def found_stream(handle: pylsl.StreamInfo) -> FoundStream:
+    """Return what a handle of liblsl's says of its stream."""
     return FoundStream(
         name=handle.name(),
         kind=handle.type(),
@@ -228,7 +173,7 @@ def find_streams(query: StreamQuery | None = None, timeout_s: float = 1.0) -> li
     query = query or StreamQuery()
     _check(query)
     handles = pylsl.resolve_bypred(query.xpath(), minimum=1024, timeout=timeout_s)
-    return _sorted(_found(handle) for handle in handles)
+    return _sorted(found_stream(handle) for handle in handles)
 
 
 def _check(query: StreamQuery) -> None:
@@ -262,14 +207,17 @@ def resolve_streams(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
         # In slices: Ctrl-C does not reach a call that waits inside liblsl.
         first = pylsl.resolve_bypred(query.xpath(), minimum=1, timeout=min(left_s, _SLICE_S))
     if first and query.source_id is not None:
-        return _sorted(map(_found, first))  # a source id means one device: none to wait for
+        return _sorted(map(found_stream, first))  # a source id means one device: none to wait for
     if first:
         return find_streams(query, _GATHER_S)
     there = find_streams(None, 1.0)
     listed = "; ".join(map(str, there)) if there else "none at all"
     scope = (
-        "; streams of other machines are seen with an lsl_api.cfg that says so"
-        if configure_lsl() and not there
+        "; only this machine was asked: --lsl-peer HOST or --lsl-scope link asks others"
+        if not there
+        and (held := lsl_settings())
+        and held.scope == "machine"
+        and not held.known_peers
         else ""
     )
     raise StreamError(
@@ -296,6 +244,32 @@ def resolve_one(query: StreamQuery, timeout_s: float) -> FoundStream:
             "choose one by its source id"
         )
     return streams[0]
+
+
+class Lookout:
+    """Keeps looking for streams in the background: who is there is known without waiting.
+
+    liblsl asks twice a second: one that appears was found 0.4 s later (measured, liblsl 1.18.0).
+
+    Parameters
+    ----------
+    query : StreamQuery
+
+    Raises
+    ------
+    SettingsError
+        For a predicate that is not XPath.
+    """
+
+    def __init__(self, query: StreamQuery) -> None:
+        configure_lsl()
+        _check(query)
+        # One that went away is forgotten after so many seconds.
+        self._resolver = pylsl.ContinuousResolver(pred=query.xpath(), forget_after=2.0)
+
+    def found(self) -> list[FoundStream]:
+        """Return who answered in the last two seconds."""
+        return _sorted(found_stream(handle) for handle in self._resolver.results())
 
 
 def describe_stream(xml: str) -> StreamInfo:

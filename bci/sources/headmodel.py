@@ -23,6 +23,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from bci.errors import ChannelError, SettingsError
+from bci.private import private_folder
 
 __all__ = ["MONTAGES", "HeadModel", "head_model", "montage_labels"]
 
@@ -293,7 +294,7 @@ def _store(path: Path, gain: F64) -> None:
     """Write a lead field so that no reader ever sees half of it."""
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
         temporary = Path(name)
         with os.fdopen(handle, "wb") as stream:

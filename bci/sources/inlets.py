@@ -9,13 +9,16 @@ already copied is kept.
 """
 
 import ctypes
+from collections.abc import Callable
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
 from bci.errors import StreamError
+from bci.sources.clock import ClockReading, lsl_clock, read_clock
 from bci.sources.discovery import DTYPES, FoundStream, configure_lsl
+from bci.sources.offsets import OffsetLine
 
 __all__ = ["NUMPY_DTYPES", "ClockOffset", "NumericPull", "open_inlet"]
 
@@ -161,17 +164,34 @@ class ClockOffset:
     inlet : pylsl.StreamInlet
     interval_s : float
         Between refreshments. liblsl measures in the background every 2 s.
+    read : callable
+        Measures: `bci.sources.clock.read_clock`, or what stands in for a sender with another clock.
+    clock : callable
+        The LSL clock (s).
 
     Attributes
     ----------
     value_s : float
+        As measured last.
+    line : OffsetLine
+        Through the measurements.
     """
 
-    def __init__(self, inlet: pylsl.StreamInlet, interval_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        inlet: pylsl.StreamInlet,
+        interval_s: float = 5.0,
+        *,
+        read: Callable[[pylsl.StreamInlet, float], ClockReading] = read_clock,
+        clock: Callable[[], float] = lsl_clock,
+    ) -> None:
         self._inlet = inlet
         self._interval_s = interval_s
+        self._read = read
+        self._clock = clock
         self._due = 0.0
         self.value_s = 0.0
+        self.line = OffsetLine()
 
     def measure(self, timeout_s: float = 5.0) -> None:
         """Take the first measurement: 0.6 s with liblsl's eight probes.
@@ -181,23 +201,25 @@ class ClockOffset:
         StreamError
             When the sender does not answer.
         """
-        try:
-            self.value_s = self._inlet.time_correction(timeout_s)
-        except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
-            raise StreamError(
-                f"the clock of an LSL stream could not be read ({error}): does a firewall block "
-                "its UDP port?"
-            ) from error
-        self._due = pylsl.local_clock() + self._interval_s
+        self._take(self._read(self._inlet, timeout_s))
 
     def refresh(self) -> bool:
         """Take the newest value if it is time for it, without waiting; True if it was."""
-        now = pylsl.local_clock()
-        if now < self._due:
+        if self._clock() < self._due:
             return False
-        self._due = now + self._interval_s
         try:
-            self.value_s = self._inlet.time_correction(0.0)
-        except (pylsl.util.TimeoutError, pylsl.util.LostError):
+            self._take(self._read(self._inlet, 0.0))
+        except StreamError:
+            self._due = self._clock() + self._interval_s
             return False  # the last one holds; the loss shows in the pull
         return True
+
+    def now_s(self) -> float:
+        """Return the offset at this moment, by the line through the measurements."""
+        return self.line.at(self._clock())
+
+    def _take(self, reading: ClockReading) -> None:
+        now = self._clock()
+        self._due = now + self._interval_s
+        self.value_s = reading.offset_s
+        self.line.take(now, reading)

@@ -23,8 +23,7 @@ from bci.events import Marker
 from bci.sources.base import Chunk, Source
 from bci.sources.clock import lsl_clock
 from bci.sources.discovery import StreamQuery
-from bci.sources.markers import MarkerInlet, MarkerOutlet
-from bci.sources.outlet import EegOutlet
+from bci.sources.markers import MarkerInlet
 
 __all__ = ["CueListener", "ServeReport", "Server", "VirtualClock", "serve"]
 
@@ -73,6 +72,7 @@ class ServeReport:
     Attributes
     ----------
     n_samples, n_markers : int
+        That were due: what a `FaultyOutlet` then lost, its `outages` say.
     start_s : float
         Virtual time of the source's first sample (`t0`).
     first_stamp, last_stamp : float or None
@@ -94,6 +94,16 @@ class ServeReport:
 
 class _Cued(Protocol):
     def cue(self, label: str, time_s: float) -> None: ...
+
+
+class _SignalsOut(Protocol):
+    @property
+    def last_stamp(self) -> float | None: ...
+    def push(self, volts: F64, stamps: F64) -> None: ...
+
+
+class _MarkersOut(Protocol):
+    def push(self, label: str, time_s: float) -> None: ...
 
 
 class CueListener:
@@ -186,8 +196,8 @@ class Server:
 
     def __init__(
         self,
-        eeg: EegOutlet,
-        markers_out: MarkerOutlet | None = None,
+        eeg: _SignalsOut,
+        markers_out: _MarkersOut | None = None,
         *,
         speed: float = 1.0,
         clock: Callable[[], float] = lsl_clock,
@@ -226,11 +236,20 @@ class Server:
         """
         with self._lock:
             now = self._clock()
-            start = now - backdate_s
-            if self._eeg.last_stamp is not None:
-                start = max(start, self._eeg.last_stamp + 1.0)
+            start = max(now - backdate_s, self._earliest_s())
             self._virtual = VirtualClock(now, start, self._speed)
             return self._virtual
+
+    def lead_s(self) -> float:
+        """Return how far ahead of the present a `begin` would start.
+
+        A run that was faster than real time and was paused late has stamped the future.
+        """
+        return max(0.0, self._earliest_s() - self._clock())
+
+    def _earliest_s(self) -> float:
+        last_stamp = self._eeg.last_stamp
+        return -math.inf if last_stamp is None else last_stamp + 1.0
 
     def run(
         self,
@@ -399,8 +418,8 @@ class _Run:
 
 def serve(
     source: Source,
-    eeg: EegOutlet,
-    markers_out: MarkerOutlet | None = None,
+    eeg: _SignalsOut,
+    markers_out: _MarkersOut | None = None,
     markers: Sequence[Marker] = (),
     *,
     stop: threading.Event,

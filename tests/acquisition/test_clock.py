@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bci.acquisition.clock import Gap, StreamClock, Timeline, timeline
+from bci.acquisition.clock import Gap, StreamClock
+from bci.acquisition.timelines import Timeline, timeline
 from bci.errors import SettingsError
 
 RATES = (125.0, 160.0, 250.0, 500.0, 1000.0, 2000.0)
@@ -247,6 +248,31 @@ def test_samples_are_numbered_from_the_first_one():
     assert segments[0] == 0
 
 
+@pytest.mark.parametrize("jitter_s", [0.0, 0.02])
+@pytest.mark.parametrize("lost_s", [0.0, 0.1, -7000.0])
+def test_a_new_connection_is_a_gap_at_its_first_stamp(jitter_s, lost_s):
+    """After `restart` the next sample begins a segment, however small the step; only once."""
+    stamps, _ = sent(250.0, 60, jitter_s=jitter_s)
+    stamps[5000:] += lost_s
+    clock = StreamClock(250.0)
+    times, segments = np.empty(len(stamps)), np.empty(len(stamps), dtype=np.int64)
+    assert not clock.update(stamps[:5000], times[:5000], segments[:5000])
+    clock.restart()
+    (gap,) = clock.update(stamps[5000:], times[5000:], segments[5000:])
+    assert (gap.declared_at, gap.began_at) == (5000, 5000)
+    assert gap.lost_s == pytest.approx(lost_s, abs=0.021)
+    np.testing.assert_array_equal(segments, np.arange(len(stamps)) >= 5000)
+    assert clock.period_s == pytest.approx(1 / 250, rel=1e-4)
+
+
+def test_restarting_before_the_first_stamp_is_no_gap():
+    """There is nothing before it that it could be a gap to."""
+    stamps, _ = sent(250.0, 4)
+    clock = StreamClock(250.0)
+    clock.restart()
+    assert not clock.update(stamps, np.empty(1000), np.empty(1000, dtype=np.int64))
+
+
 def test_unusable_arguments_are_refused():
     """No rate, or arrays of different lengths, are errors and change nothing."""
     with pytest.raises(SettingsError, match="0 Hz"):
@@ -324,6 +350,18 @@ def test_bursty_recordings_keep_most_of_their_time(shared_data, number):
     line = timeline(stamps, rate_hz)
     assert len(line.gaps) <= 10
     assert missing_s(stamps, rate_hz) - 0.45 <= sum(gap.lost_s for gap in line.gaps) <= 4.0
+
+
+@pytest.mark.parametrize("number", [3, 5, 6, 7, 8, 9, 10, 11, 12])
+def test_stalls_that_catch_up_are_given_back(shared_data, number):
+    """What false gaps declared comes off again: the net loss is within 0.4 s of the truth."""
+    stamps, rate_hz = stamps_of(shared_data / "days_xdf" / f"P1_{number:03d}.xdf")
+    clock = StreamClock(rate_hz)
+    times, segments = np.empty(len(stamps)), np.empty(len(stamps), dtype=np.int64)
+    gaps = clock.update(np.ascontiguousarray(stamps), times, segments)
+    net_s = sum(gap.lost_s for gap in gaps) + clock.given_back_s
+    assert clock.given_back_s <= 0.0
+    assert net_s == pytest.approx(missing_s(stamps, rate_hz), abs=0.4)
 
 
 def test_a_slow_recording_is_one_that_lost_samples(shared_data):

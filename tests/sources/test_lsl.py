@@ -248,6 +248,17 @@ def test_streams_that_are_no_signals(source_id: str) -> None:
     del irregular
 
 
+def test_a_stream_without_channels_is_refused(source_id: str) -> None:
+    """LSL lets an outlet have none: neither signals nor markers can come of it."""
+    configure_lsl()
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo("none", "EEG", 0, 250.0, "float32", source_id))
+    with pytest.raises(StreamError, match="no channels"):
+        LslSource(StreamQuery(source_id=source_id), timeout_s=WAIT_S).open()
+    with pytest.raises(StreamError, match="no channels"):
+        MarkerInlet(StreamQuery(source_id=source_id), WAIT_S)
+    del outlet
+
+
 def test_undeclared_unit_is_said(source_id: str) -> None:
     """A stream without units is read as microvolts, and says so."""
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo("u", "EEG", 1, 100.0, "float32", source_id))
