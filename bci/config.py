@@ -1,13 +1,41 @@
 """Validated settings, shared by the commands, the experiment and the model's card."""
 
-from typing import Any, Self
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bci.errors import SettingsError
+from bci.pseudonyms import check_pseudonym, check_session
 
-__all__ = ["EpochSettings", "OnlineSettings", "Settings"]
+__all__ = [
+    "EpochSettings",
+    "Folder",
+    "LslSettings",
+    "OnlineSettings",
+    "Pseudonym",
+    "SessionLabel",
+    "Settings",
+]
+
+#: The id of a person, in any settings: never a name, a birth date or a hospital's number.
+Pseudonym = Annotated[str, AfterValidator(check_pseudonym)]
+
+
+def _named(folder: object) -> object:
+    if isinstance(folder, str) and not folder.strip():
+        raise ValueError("no folder is named, and the current one is not meant: name one")
+    return folder
+
+
+#: A folder in any settings: ``Path("")`` would be the current one, and recordings went astray.
+Folder = Annotated[Path, BeforeValidator(_named)]
+
+#: The id of a session, in any settings: held to what names no person either.
+SessionLabel = Annotated[str, AfterValidator(check_session)]
 
 
 class Settings(BaseModel):
@@ -118,3 +146,61 @@ class OnlineSettings(Settings):
     dwell_s: float = Field(default=0.0, ge=0)
     refractory_s: float = Field(default=0.0, ge=0)
     stale_s: float = Field(default=0.3, gt=0)
+
+
+_HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*\.?")
+
+
+def _peer(host: str) -> str:
+    """Refuse what is neither a host name nor an address: it goes into liblsl's configuration."""
+    try:
+        address = re.fullmatch("[0-9A-Fa-f.:]+", host) is not None and ipaddress.ip_address(host)
+    except ValueError:
+        address = False
+    if not address and (len(host) > 253 or not _HOST.fullmatch(host)):
+        raise ValueError(
+            "this is no host name or address: write one such as amplifier-pc or 192.0.2.7"
+        )
+    return host
+
+
+class LslSettings(Settings):
+    """How far LSL reaches: where streams are looked for, and who finds ours.
+
+    The default reaches this machine only. That hides, it does not lock (docs/network.md).
+
+    Attributes
+    ----------
+    scope : {"machine", "link", "site", "organization", "global"}
+        How far the question "who has streams" is sent; ``"link"``: the local network.
+    session_id : str
+        Streams of another session id are not seen, nor ours by them. ``"default"``: that of every
+        LSL program that was not told otherwise.
+    known_peers : tuple of str
+        Host names or addresses that are asked directly, whatever the scope; this machine always is.
+    base_port, n_ports : int
+        Outlets listen on ports from `base_port`, and are asked there.
+    multicast_port : int
+        UDP port of the question.
+    """
+
+    scope: Literal["machine", "link", "site", "organization", "global"] = "machine"
+    session_id: str = Field(default="default", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    known_peers: tuple[Annotated[str, AfterValidator(_peer)], ...] = Field(
+        default=(), max_length=64
+    )
+    base_port: int = Field(default=16572, ge=1024, le=65535)
+    n_ports: int = Field(default=32, ge=2, le=1024)
+    multicast_port: int = Field(default=16571, ge=1024, le=65535)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        last = self.base_port + self.n_ports - 1
+        if last > 65535:
+            raise ValueError(f"base_port {self.base_port} and n_ports end above 65535: lower one")
+        if self.base_port <= self.multicast_port <= last:
+            raise ValueError(
+                f"multicast_port {self.multicast_port} lies in {self.base_port} to {last}, the "
+                "ports of outlets: choose another"
+            )
+        return self

@@ -10,7 +10,8 @@
         ├── TrialError      events, classes, trials, windows, folds
         ├── ModelError      a model file, or a model that does not fit the stream
         └── StreamError     an LSL stream: not found, of the wrong kind
-            └── StreamLostError  a stream that was there and stopped
+            ├── StreamLostError     a stream that was there and stopped
+            └── StreamRefusedError  a stream that came back as another
 
 Anything else that escapes is our fault: exit code 1. A message says what is wrong, the value that
 is, and what to do about it.
@@ -25,6 +26,7 @@ __all__ = [
     "SettingsError",
     "StreamError",
     "StreamLostError",
+    "StreamRefusedError",
     "TrialError",
 ]
 
@@ -63,3 +65,7 @@ class StreamError(InputError):
 
 class StreamLostError(StreamError):
     """A stream that was being read has stopped."""
+
+
+class StreamRefusedError(StreamError):
+    """A stream that was being read came back with another rate, other channels or another type."""

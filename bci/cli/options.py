@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bci.config import EpochSettings
+from bci.config import EpochSettings, LslSettings
 from bci.errors import ChannelError, SettingsError
 from bci.events import parse_classes, parse_event_map
 from bci.sources.labels import SENSORIMOTOR, canonical_label
@@ -23,6 +23,9 @@ __all__ = [
     "JsonOption",
     "LabelsOption",
     "LengthOption",
+    "LslPeerOption",
+    "LslScopeOption",
+    "LslSessionOption",
     "ParamOption",
     "RecenterOption",
     "RecordingsArgument",
@@ -35,6 +38,7 @@ __all__ = [
     "epoch_settings",
     "open_recordings",
     "parse_params",
+    "set_lsl",
     "split_names",
 ]
 
@@ -119,6 +123,60 @@ SeedOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout instead of the table.")
 ]
+LslScopeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCOPE",
+        help="How far LSL reaches: machine (default), link (the local network), site, "
+        "organization, global.",
+    ),
+]
+LslSessionOption = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="LSL session id; streams of another are not seen."),
+]
+LslPeerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST", help="Machine that is asked for streams, whatever the scope; repeat it."
+    ),
+]
+
+
+def set_lsl(
+    scope: str | None,
+    session: str | None,
+    peer: Sequence[str] | None,
+    settings: LslSettings | None = None,
+) -> LslSettings:
+    """Set how far LSL reaches, for this process and those that it starts.
+
+    To be called before anything looks for streams.
+
+    Parameters
+    ----------
+    scope, session, peer
+        The three options; what is not given is as `settings` have it.
+    settings : LslSettings, optional
+        Those of a settings file.
+
+    Raises
+    ------
+    SettingsError
+    """
+    # pylsl loads liblsl, which not every command needs.
+    from bci.sources.lsl_config import configure_lsl
+
+    given = {
+        "scope": scope,
+        "session_id": session,
+        "known_peers": tuple(peer) if peer else None,
+    }
+    changed = {name: value for name, value in given.items() if value is not None}
+    base = settings or LslSettings()
+    chosen = LslSettings.make(**{**base.model_dump(), **changed})
+    configure_lsl(chosen if changed or settings is not None else None)
+    return chosen
 
 
 def split_names(text: str | None) -> tuple[str, ...]:

@@ -59,6 +59,9 @@ def command(
         bool | None,
         typer.Option("--wait/--no-wait", help="Wait for a receiver first; default with --file."),
     ] = None,
+    lsl_scope: options.LslScopeOption = None,
+    lsl_session: options.LslSessionOption = None,
+    lsl_peer: options.LslPeerOption = None,
     json: options.JsonOption = False,
 ) -> None:
     """Put a simulated person, or a recording, on the network as an LSL amplifier.
@@ -71,6 +74,7 @@ def command(
 
     Example: bci simulate --file S001R12.edf --speed 2
     """
+    options.set_lsl(lsl_scope, lsl_session, lsl_peer)
     messages = Console(stderr=True, highlight=False, markup=False)
     source, recorded = _source(
         file,

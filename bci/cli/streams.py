@@ -15,14 +15,18 @@ def command(
     timeout: Annotated[
         float, typer.Option(metavar="S", min=0.1, help="How long to look (s).")
     ] = 1.0,
+    lsl_scope: options.LslScopeOption = None,
+    lsl_session: options.LslSessionOption = None,
+    lsl_peer: options.LslPeerOption = None,
     json: options.JsonOption = False,
 ) -> None:
     """List the LSL streams that are there.
 
-    Those of this machine; with an lsl_api.cfg of yours, those within its scope.
+    Those of this machine, unless an option reaches further; an lsl_api.cfg of yours decides alone.
 
-    Example: bci streams --timeout 2
+    Example: bci streams --timeout 2 --lsl-peer amplifier-pc
     """
+    options.set_lsl(lsl_scope, lsl_session, lsl_peer)
     streams = find_streams(timeout_s=timeout)
     if json:
         output.print_json({"streams": [_document(stream) for stream in streams]})

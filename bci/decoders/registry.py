@@ -73,7 +73,13 @@ def available_decoders() -> dict[str, DecoderEntry]:
     return entries
 
 
-def make_decoder(name: str, *, channels: Sequence[str] | None = None, **params: Any) -> Any:
+def make_decoder(
+    name: str,
+    *,
+    channels: Sequence[str] | None = None,
+    rate_hz: float | None = None,
+    **params: Any,
+) -> Any:
     """Make an unfitted decoder.
 
     Parameters
@@ -83,6 +89,8 @@ def make_decoder(name: str, *, channels: Sequence[str] | None = None, **params: 
     channels : sequence of str, optional
         Names of the windows' channels, for a factory that has such a parameter (a decoder that
         may choose among them); others are not told.
+    rate_hz : float, optional
+        Sampling rate of the windows, likewise.
     **params
         Of the decoder's factory.
 
@@ -110,6 +118,8 @@ def make_decoder(name: str, *, channels: Sequence[str] | None = None, **params: 
     signature = inspect.signature(entry.factory)
     if channels is not None and "channels" in signature.parameters:
         params["channels"] = tuple(channels)
+    if rate_hz is not None and "rate_hz" in signature.parameters:
+        params["rate_hz"] = rate_hz
     try:
         signature.bind(**params)
     except TypeError as error:

@@ -38,11 +38,17 @@ def library(name: str) -> Check:
 
 def settings(name: str) -> Check:
     """Check whose settings hold: Rolandic's, or those of an ``lsl_api.cfg``."""
-    from bci.sources.discovery import user_lsl_config
+    from bci.sources.lsl_config import lsl_settings, user_lsl_config
 
     path = user_lsl_config()
     if path is None:
-        return ok(name, "streams of this machine only; an lsl_api.cfg of yours would say otherwise")
+        held = lsl_settings()
+        if held is None or (held.scope == "machine" and not held.known_peers):
+            return ok(
+                name, "streams of this machine only; settings, or an lsl_api.cfg, say otherwise"
+            )
+        peers = f" and {', '.join(held.known_peers)}" if held.known_peers else ""
+        return ok(name, f"streams of scope {held.scope!r}{peers}")
     if not path.is_file():
         return failed(
             name,

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from bci.checks import Check, failed, ok, warning
 from bci.compiled import cache_folders
 from bci.decoders.warmup import compile_kernels, is_compiled
+from bci.private import private_folder
 
 __all__ = ["clock", "disk", "folders", "kernels", "memory", "sleep", "threads"]
 
@@ -66,7 +67,7 @@ def folders(name: str) -> Check:
 def _refusal(folder: Path) -> str:
     """Return why nothing can be written in a folder; empty when it can."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(folder)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         return error.strerror or str(error)

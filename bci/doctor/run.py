@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from bci.checks import Check, failed
-from bci.doctor import lsl, machine, packages, window
+from bci.doctor import lsl, machine, packages, ports, window
 
 __all__ = ["CHECKS", "examine"]
 
@@ -24,6 +24,7 @@ CHECKS: dict[str, Callable[[str], Check]] = {
     "liblsl": lsl.library,
     "LSL settings": lsl.settings,
     "LSL stream": lsl.round_trip,
+    "open ports": ports.ports,
     "window": window.window,
 }
 
