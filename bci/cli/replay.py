@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from bci.cli import options, output
+from bci.cli.verify import show_evidence
 from bci.config import OnlineSettings
 from bci.decoders import Model, load_model, platform_card
 from bci.errors import ChannelError, RecordingError, RolandicError
@@ -15,6 +16,7 @@ from bci.evaluation.chance import chance_level
 from bci.evaluation.metrics import Score, wilson_interval
 from bci.online import Replay, TrialOutcome, Verification, replay, verify
 from bci.online.replay import logged_unit
+from bci.recording.evidence import Evidence, FileState, examine_session
 from bci.signal.trials import describe_labels
 from bci.sources.reading import check_channels, open_recording, recording_hash
 from bci.sources.recording import Recording
@@ -86,6 +88,7 @@ def command(
     _warn_of_channels(opened, loaded)
     output.compile_ahead()
     verification = None
+    evidence = examine_session(log, only=(recording, model)) if check else None
     with output.progress_bar("replaying") as progress:
         if check:
             outcome, verification = verify(
@@ -108,9 +111,14 @@ def command(
             ]
         )
     if json:
-        output.print_json(_document(outcome, figures, verification))
+        document = _document(outcome, figures, verification)
+        output.print_json(document | ({"evidence": evidence.as_dict()} if evidence else {}))
     else:
         _print(outcome, figures, verification)
+        if evidence is not None:
+            show_evidence(evidence)
+    if evidence is not None:
+        _check_unchanged(evidence, recording, model)
     if verification is not None and not verification.complete:
         raise _NotReproducedError(
             f"{log}: the log ends before the run does, after {verification.n_logged} decisions "
@@ -121,6 +129,18 @@ def command(
             f"{recording}: {verification.n_logged - verification.n_identical} of "
             f"{verification.n_logged} decisions were not reproduced"
         )
+
+
+def _check_unchanged(evidence: Evidence, *paths: Path) -> None:
+    """Refuse files of the session that are not those that the log names.
+
+    Raises
+    ------
+    _NotReproducedError
+    """
+    for path in paths:
+        if evidence.state_of(path) is FileState.CHANGED:
+            raise _NotReproducedError(f"{path}: was changed: its SHA-256 is not the log's")
 
 
 def _warn_of_channels(recording: Recording, model: Model) -> None:

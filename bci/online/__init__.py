@@ -1,9 +1,9 @@
 """Decisions in real time: the decoder, its thread, what it puts out, and its replay."""
 
 from bci.online.cues import CueTracker
-from bci.online.decision import Decision
+from bci.online.decision import Decision, Presentation
 from bci.online.decoder import OnlineDecoder, Script
-from bci.online.latency import latency_ms
+from bci.online.latency import LatencyAccount, LatencyReport
 from bci.online.live import LiveDecoding
 from bci.online.outputs import DecisionOutlet
 from bci.online.replay import Replay, Verification, replay, verify
@@ -17,14 +17,16 @@ __all__ = [
     "Decision",
     "DecisionOutlet",
     "DecoderThread",
+    "LatencyAccount",
+    "LatencyReport",
     "LiveDecoding",
     "OnlineDecoder",
+    "Presentation",
     "Replay",
     "Script",
     "Smoother",
     "TrialOutcome",
     "Verification",
-    "latency_ms",
     "replay",
     "score_trials",
     "verify",

@@ -12,7 +12,7 @@ from bci.acquisition import RingBuffer
 from bci.config import OnlineSettings
 from bci.decoders.model import Model
 from bci.events import Marker, class_of
-from bci.online.decision import Decision
+from bci.online.decision import NO_SIGNAL, Decision
 from bci.online.trials import Cue, TrialOutcome, score_trials
 from bci.signal import span_ends
 
@@ -58,6 +58,8 @@ class CueTracker:
         Called when a cue's marker arrives, with its class.
     on_outcome : callable
         Called with each finished trial. A listener that fails is logged; nothing else changes.
+    n_kept : int or None
+        How many of the newest outcomes are kept; None: all.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class CueTracker:
         online: OnlineSettings,
         on_cue: Callable[[str], Any],
         on_outcome: Callable[[TrialOutcome], Any],
+        n_kept: int | None = None,
     ) -> None:
         self._model, self._ring, self._online = model, ring, online
         self._on_cue, self._on_outcome = on_cue, on_outcome
@@ -75,7 +78,12 @@ class CueTracker:
         self._pending: list[Cue] = []
         self._decisions: deque[Decision] = deque()
         _, self._until = span_ends(model.epochs, model.rate_hz)
-        self.outcomes: list[TrialOutcome] = []
+        self._outcomes: deque[TrialOutcome] = deque(maxlen=n_kept)
+
+    @property
+    def outcomes(self) -> list[TrialOutcome]:
+        """Trials that are over; the newest, where not all are kept."""
+        return list(self._outcomes)
 
     def take_marker(self, marker: Marker) -> None:
         """Take a marker as it arrives; those that are no cue of the model's classes pass by."""
@@ -89,22 +97,24 @@ class CueTracker:
 
     def take_decision(self, decision: Decision) -> None:
         """Take a decision; a trial that it completes is accounted for."""
+        if decision.reason == NO_SIGNAL:
+            return  # no hop: a replay has none either
         with self._lock:
             self._decisions.append(decision)
             self._locate_waiting()
             finished = [c for c in self._pending if c.sample + self._until <= decision.sample]
             self._pending = [c for c in self._pending if c not in finished]
-            self._account(finished)
+            outcomes = self._account(finished)
             self._forget(decision.sample)
-        self._report(finished)
+        self._report(outcomes)
 
     def finish(self) -> None:
         """Account for the trials that the end of the run cut short."""
         with self._lock:
             self._locate_waiting()
             rest, self._pending = self._pending, []
-            self._account(rest)
-        self._report(rest)
+            outcomes = self._account(rest)
+        self._report(outcomes)
 
     def _locate_waiting(self) -> None:
         for label, time_s in self._waiting[:]:
@@ -119,14 +129,16 @@ class CueTracker:
         while self._decisions and self._decisions[0].sample < oldest:
             self._decisions.popleft()
 
-    def _account(self, cues: list[Cue]) -> None:
+    def _account(self, cues: list[Cue]) -> list[TrialOutcome]:
         model = self._model
-        self.outcomes += score_trials(
+        outcomes = score_trials(
             cues, self._decisions, model.classes, model.epochs, self._online, model.rate_hz
         )
+        self._outcomes += outcomes
+        return outcomes
 
-    def _report(self, cues: list[Cue]) -> None:
-        for outcome in self.outcomes[len(self.outcomes) - len(cues) :]:
+    def _report(self, outcomes: list[TrialOutcome]) -> None:
+        for outcome in outcomes:
             _tell(self._on_outcome, outcome)
 
 

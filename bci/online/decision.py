@@ -6,7 +6,13 @@ from typing import Any
 
 from bci.config import OnlineSettings
 
-__all__ = ["Decision", "DecisionRule"]
+__all__ = ["LATE", "NO_SIGNAL", "OVERRAN", "STALE", "Decision", "DecisionRule", "Presentation"]
+
+#: Reasons against a decision that are a matter of time: its newest sample was older than allowed;
+#: a newer hop was complete before it was begun; it took longer than a hop.
+STALE, LATE, OVERRAN = "stale", "late", "overran"
+#: Nothing comes from the amplifier.
+NO_SIGNAL = "no signal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +25,27 @@ class Decision:
         End of the window: its newest sample is ``sample - 1``, counted as the source counts.
     time_s : float
         LSL time of the newest sample.
-    probabilities, smoothed : tuple of float, or None
+    probabilities : tuple of float or None
         Of the classes, in the model's order; None when the window was not decoded.
+    smoothed : tuple of float or None
+        What feedback may show. None when the window was not decoded, or when that took longer
+        than a hop: by then it is feedback on old data.
     label : str or None
         The class decided, if one was.
     reason : str
         Why there is no decision; empty when there is one.
-    visible_s, started_s, computed_s, issued_s : float
-        LSL clock: the newest sample was in the ring; the decoder began; probabilities were
-        there; the outputs had been called. All NaN in a replay, where they mean nothing.
+    visible_s : float
+        LSL clock: the newest sample was in the ring. Acquisition ends here, processing begins.
+    started_s, decoded_s : float
+        The decoder began; probabilities and class were there.
+    issued_s : float
+        The command was issued: all outputs had been called. Processing ends here. When the
+        screen showed it is known later, elsewhere: see `Presentation`.
+
+    Notes
+    -----
+    The stages are BCI2000's (Wilson, Mellinger, Schalk and Williams, IEEE Trans. Biomed. Eng. 57,
+    2010), named in `account`. All stamps are NaN in a replay, where they mean nothing.
     """
 
     sample: int
@@ -38,7 +56,7 @@ class Decision:
     reason: str
     visible_s: float = math.nan
     started_s: float = math.nan
-    computed_s: float = math.nan
+    decoded_s: float = math.nan
     issued_s: float = math.nan
 
     @property
@@ -46,16 +64,28 @@ class Decision:
         """From the newest sample's time stamp to the outputs."""
         return self.issued_s - self.time_s
 
-    def account(self) -> dict[str, float]:
-        """Return the parts of the latency (s): sample age at arrival, queueing, computing, output.
+    @property
+    def acquisition_s(self) -> float:
+        """From the newest sample's time stamp to its being visible in the ring."""
+        return self.visible_s - self.time_s
 
-        They add up to `latency_s`.
+    @property
+    def processing_s(self) -> float:
+        """From the newest sample's being visible to the command."""
+        return self.issued_s - self.visible_s
+
+    def account(self) -> dict[str, float]:
+        """Return the stages of the latency (s).
+
+        ``acquisition`` and ``processing`` add up to `latency_s`; ``queueing``, ``computing`` and
+        ``output`` to ``processing``.
         """
         return {
-            "sample_age_s": self.visible_s - self.time_s,
-            "queueing_s": self.started_s - self.visible_s,
-            "computing_s": self.computed_s - self.started_s,
-            "output_s": self.issued_s - self.computed_s,
+            "acquisition": self.acquisition_s,
+            "processing": self.processing_s,
+            "queueing": self.started_s - self.visible_s,
+            "computing": self.decoded_s - self.started_s,
+            "output": self.issued_s - self.decoded_s,
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,6 +95,30 @@ class Decision:
             name: None if isinstance(value, float) and math.isnan(value) else value
             for name, value in fields.items()
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """When a decision reached the person; known only after its command was issued.
+
+    Attributes
+    ----------
+    sample : int
+        Of the decision.
+    shown_s : float
+        LSL clock: the frame that shows it was swapped.
+    lit_s : float
+        A photodiode saw it, where there is one; presentation then ends here.
+    """
+
+    sample: int
+    shown_s: float
+    lit_s: float = math.nan
+
+    @property
+    def ended_s(self) -> float:
+        """When presentation ended, as well as that is known."""
+        return self.shown_s if math.isnan(self.lit_s) else self.lit_s
 
 
 class DecisionRule:

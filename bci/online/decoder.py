@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bci.acquisition import RingBuffer, StreamClock
 from bci.config import OnlineSettings
 from bci.decoders.model import Model
-from bci.online.decision import Decision, DecisionRule
+from bci.online.decision import LATE, OVERRAN, STALE, Decision, DecisionRule
 from bci.online.scorer import WindowScorer
 from bci.online.smoothing import Smoother
 from bci.signal import CausalFilter, design_bandpass, hop_samples, window_samples
@@ -40,20 +40,22 @@ _PART = 8
 
 @dataclass(slots=True)
 class Script:
-    """What happened to a live decoder from outside, by the sample of the hop that it preceded.
+    """What happened to a live decoder from outside, by the sample at which a hop ends.
+
+    A live decoder fills `restarts` and `jumps`; what was withheld, its decisions say.
 
     Attributes
     ----------
     restarts : set of int
-        Evidence was restarted before the hop that ends at this sample.
-    stale : set of int
-        The hop that ends at this sample came too late to be decided on.
+        Evidence was restarted before the hop.
+    withheld : dict of int to str
+        The hop came, or was decoded, too late: the decision's reason.
     jumps : dict of int to int
         The ring overran at the first sample; the decoder went on at the second.
     """
 
     restarts: set[int] = field(default_factory=set)
-    stale: set[int] = field(default_factory=set)
+    withheld: dict[int, str] = field(default_factory=dict)
     jumps: dict[int, int] = field(default_factory=dict)
 
 
@@ -74,6 +76,11 @@ class _Hop(NamedTuple):
 class OnlineDecoder:
     """Decides every hop what the person imagines.
 
+    Live, it keeps up with the signal: every sample is filtered, but a hop is decoded only while
+    it is the newest. One behind which a newer is complete (`LATE`), or that is too old (`STALE`),
+    yields a decision without probabilities; one that took longer than a hop (`OVERRAN`) keeps its
+    probabilities as evidence, but nothing that feedback may show.
+
     Parameters
     ----------
     model : Model
@@ -84,7 +91,8 @@ class OnlineDecoder:
     start_sample : int
         Where the filter starts and the hop grid is anchored.
     clock : callable, optional
-        LSL clock (s) by which a hop can be stale and a decision's way is stamped; None: a replay.
+        LSL clock (s) by which a hop can be too late and a decision's way is stamped; None: a
+        replay, in which nothing is late but what `script` names.
     script : Script, optional
         What to do again in a replay; a live decoder fills its own.
 
@@ -111,7 +119,7 @@ class OnlineDecoder:
         # long as those it was trained on.
         self.hop = hop_samples(settings.hop_s, model.rate_hz)
         self.length = window_samples(model.epochs, model.rate_hz)
-        hop_s = self.hop / model.rate_hz
+        self.hop_s = self.hop / model.rate_hz
         self.start_sample = start_sample
         self._next = start_sample
         n_channels = len(self._picks)
@@ -129,8 +137,8 @@ class OnlineDecoder:
         self._restarted_by = "gap"
         self._window = np.empty((1, n_channels, self.length))
         self._scorer = WindowScorer(model, self.length, self.hop)
-        self._smoother = Smoother(settings, hop_s, len(model.classes))
-        self._rule = DecisionRule(settings, hop_s, model.classes)
+        self._smoother = Smoother(settings, self.hop_s, len(model.classes))
+        self._rule = DecisionRule(settings, self.hop_s, model.classes)
         self._restart_wanted = False
         self._evidence_lost = False
         self._replaying = script is not None
@@ -270,13 +278,16 @@ class OnlineDecoder:
             self._rule.restart()
         probabilities = smoothed = label = None
         reason = hop.reason
-        if raw is None:
-            self._rule.skip()
-        else:
+        if raw is not None:
             probabilities = tuple(raw.tolist())
             smoothed = tuple(self._smoother.update(raw).tolist())
+        decoded_s = self._clock() if self._clock else np.nan
+        if smoothed is not None and self._overran(hop, decoded_s):
+            smoothed, reason = None, OVERRAN
+        if smoothed is None:
+            self._rule.skip()
+        else:
             label, reason = self._rule.decide(smoothed)
-        computed_s = self._clock() if self._clock else np.nan
         return Decision(
             hop.end,
             hop.time_s,
@@ -286,16 +297,31 @@ class OnlineDecoder:
             reason,
             hop.visible_s,
             hop.started_s,
-            computed_s,
+            decoded_s,
         )
+
+    def _overran(self, hop: _Hop, decoded_s: float) -> bool:
+        """Whether decoding this hop took so long that the decision is feedback on old data."""
+        if self._replaying:
+            return self.script.withheld.get(hop.end) == OVERRAN
+        return decoded_s - hop.visible_s > self.hop_s
+
+    def _too_late(self, end: int, time_s: float, started_s: float) -> str:
+        """Say why there is no time to decode this hop; empty when there is."""
+        if self._replaying:
+            reason = self.script.withheld.get(end, "")
+            return "" if reason == OVERRAN else reason
+        if started_s - time_s > self._settings.stale_s:
+            return STALE
+        newer_is_there = self._clock is not None and self._ring.n_written - end >= self.hop
+        return LATE if newer_is_there else ""
 
     def _reason_against(self, end: int, time_s: float, started_s: float) -> str:
         """Say why this window must not be decided on; else put it into the work array."""
         if self._n_since_gap < self.length:
             return self._restarted_by
-        if end in self.script.stale or started_s - time_s > self._settings.stale_s:
-            self.script.stale.add(end)
-            return "stale"
+        if too_late := self._too_late(end, time_s, started_s):
+            return too_late
         self._window[0] = self._history[:, self._filled - self.length : self._filled]
         problem = window_problem(self._window[0], self._model.artifact_limit_v)
         if problem is not None:

@@ -1,5 +1,6 @@
 """A live run of the decoder: its start on the stream, its thread, its cues, its end."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -12,8 +13,9 @@ from bci.config import OnlineSettings
 from bci.decoders import Model
 from bci.events import Marker
 from bci.online.cues import CueTracker
-from bci.online.decision import Decision
+from bci.online.decision import Decision, Presentation
 from bci.online.decoder import OnlineDecoder
+from bci.online.latency import LatencyReport, Lengths
 from bci.online.outputs import Output
 from bci.online.process import realtime_interpreter
 from bci.online.runner import DecoderThread
@@ -22,6 +24,7 @@ from bci.recording.eventlog import EventLog
 from bci.signal import hop_samples, window_samples
 from bci.sources.base import StreamInfo
 from bci.sources.clock import lsl_clock
+from bci.sources.devices import device_offset_s
 
 __all__ = ["LiveDecoding"]
 
@@ -42,6 +45,10 @@ class LiveDecoding:
         Called with the class of a cue as it arrives, and with each trial when it is over.
     on_failure : callable
         Called with what ended the decoder early.
+    on_notice : callable
+        Called with a line when decisions become late, or an output has failed.
+    n_kept : int or None
+        How many of the newest decisions and outcomes are kept; None: all.
 
     Raises
     ------
@@ -61,12 +68,18 @@ class LiveDecoding:
         on_cue: Callable[[str], Any] = lambda label: None,
         on_outcome: Callable[[TrialOutcome], Any] = lambda outcome: None,
         on_failure: Callable[[BaseException], Any] = lambda error: None,
+        on_notice: Callable[[str], Any] = lambda text: None,
+        n_kept: int | None = None,
     ) -> None:
         model.match_stream(acquisition.info)
         self._model, self._acquisition, self._settings = model, acquisition, settings
         self._log, self._identity = log, identity
-        self._on_cue, self._on_failure = on_cue, on_failure
-        self._tracker = CueTracker(model, acquisition.ring, settings, self._cue_came, on_outcome)
+        self._on_cue, self._on_failure, self._on_notice = on_cue, on_failure, on_notice
+        self._n_kept = n_kept
+        self._amplifier_s = device_offset_s(acquisition.info)
+        self._tracker = CueTracker(
+            model, acquisition.ring, settings, self._cue_came, on_outcome, n_kept
+        )
         self._outputs = [*outputs, self._tracker.take_decision]
         self._decoder: OnlineDecoder | None = None
         self._thread: DecoderThread | None = None
@@ -74,8 +87,27 @@ class LiveDecoding:
 
     @property
     def decisions(self) -> list[Decision]:
-        """Decisions so far."""
-        return self._thread.decisions if self._thread is not None else []
+        """Decisions so far; the newest, where not all are kept."""
+        return list(self._thread.decisions) if self._thread is not None else []
+
+    @property
+    def latency(self) -> LatencyReport:
+        """How late the decisions have been so far."""
+        if self._thread is None or self._decoder is None:
+            return LatencyReport({})
+        rate_hz = self._model.rate_hz
+        return self._thread.account.report(
+            Lengths(
+                chunk=1e3 * _chunk_samples(self._acquisition.ring) / rate_hz,
+                hop=1e3 * self._decoder.hop_s,
+                window=1e3 * self._decoder.length / rate_hz,
+            )
+        )
+
+    def add_presentation(self, decision: Decision, presentation: Presentation) -> None:
+        """Take when a decision reached the person; from one thread, the display's."""
+        if self._thread is not None:
+            self._thread.account.add_presentation(decision, presentation)
 
     @property
     def moved_db(self) -> float | None:
@@ -84,7 +116,7 @@ class LiveDecoding:
 
     @property
     def outcomes(self) -> list[TrialOutcome]:
-        """Trials that are over."""
+        """Trials that are over; the newest, where not all are kept."""
         return self._tracker.outcomes
 
     def begin(self) -> None:
@@ -113,6 +145,7 @@ class LiveDecoding:
             "settings": self._settings.model_dump(),
             "classes": self._model.classes,
             "recentering": recentering and {"tau_s": recentering.tau_s},
+            "amplifier_s": self._amplifier_s,
             **self._identity,
         }
         self._thread = DecoderThread(
@@ -122,6 +155,9 @@ class LiveDecoding:
             self._log,
             header=header,
             on_failure=self._on_failure,
+            on_notice=self._on_notice,
+            amplifier_s=self._amplifier_s,
+            n_kept=self._n_kept,
         )
         self._thread.start()
 
@@ -141,6 +177,15 @@ class LiveDecoding:
             return
         self._thread.stop()
         self._tracker.finish()
+
+
+def _chunk_samples(ring: RingBuffer) -> float:
+    """Return how many samples came at a time, lately; NaN of an empty ring."""
+    n = min(ring.n_written - ring.first_available, ring.capacity // 2, 1000)
+    newest = ring.window(ring.n_written, n) if n else None
+    if newest is None:
+        return math.nan
+    return n / len(np.unique(newest.arrivals))
 
 
 def _warm_up(model: Model, info: StreamInfo, settings: OnlineSettings) -> None:

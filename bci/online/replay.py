@@ -16,7 +16,7 @@ from bci.acquisition import Acquisition, timeline
 from bci.config import OnlineSettings
 from bci.decoders.model import Model
 from bci.errors import ModelError, RecordingError
-from bci.online.decision import Decision
+from bci.online.decision import LATE, OVERRAN, STALE, Decision
 from bci.online.decoder import OnlineDecoder, Script
 from bci.online.trials import Cue, TrialOutcome, score_trials
 from bci.recording.eventlog import read_event_log
@@ -58,7 +58,7 @@ class Replay:
 
 def cues_of(recording: Recording, model: Model) -> list[Cue]:
     """Return the cues of the model's classes, each with the sample that training would take."""
-    line = timeline(recording.stamps, recording.info.rate_hz)
+    line = timeline(recording.stamps, recording.info.rate_hz, recording.returns)
     times = sample_times(recording, line)
     # A model trained on somebody's event codes meets the paradigm's own class names online.
     for event_map in (model.epochs.event_map, {}):
@@ -218,7 +218,11 @@ def _verified(
     shift = first_sample - int(start["sample"])
     script = Script(
         restarts={e["sample"] + shift for e in run if e["event"] == "evidence_restarted"},
-        stale={e["sample"] + shift for e in logged if e["reason"] == "stale"},
+        withheld={
+            e["sample"] + shift: e["reason"]
+            for e in logged
+            if e["reason"] in (STALE, LATE, OVERRAN)
+        },
         jumps={e["sample"] + shift: e["to_sample"] + shift for e in run if e["event"] == "overrun"},
     )
     settings = OnlineSettings.make(**start["settings"])

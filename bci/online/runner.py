@@ -1,15 +1,23 @@
-"""The decoder's thread: it waits for a hop, decides, calls the outputs and logs.
+"""The decoder's thread: it waits for a hop, decides, calls the outputs, logs, says what is amiss.
 
 ================  ==================  ======================================
 attribute         writer              readers
 ================  ==================  ======================================
-decisions         decoder thread      any (append-only list)
+decisions         decoder thread      any (append-only; the newest, if bounded)
+account           decoder thread      any, through its `report`
 error             decoder thread      any, after `stop`
 ================  ==================  ======================================
+
+The live rule: what is late is dropped or withheld (`OnlineDecoder` says which, the log names each),
+and said at once; a decision that took more than three quarters of a hop is spoken of before that.
+While the amplifier is silent the outputs are told that there is no signal, so that none goes on
+showing the last decision.
 """
 
 import logging
+import math
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,9 +26,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bci.acquisition import RingBuffer
-from bci.errors import InputError, StreamLostError
-from bci.online.decision import Decision
+from bci.errors import InputError
+from bci.online.decision import NO_SIGNAL, Decision
 from bci.online.decoder import OnlineDecoder
+from bci.online.latency import LatencyAccount
+from bci.online.lateness import LateSpeaker
 from bci.online.outputs import Output
 from bci.recording.eventlog import EventLog
 from bci.sources.clock import lsl_clock
@@ -30,6 +40,8 @@ __all__ = ["DecoderThread"]
 _log = logging.getLogger(__name__)
 
 _WAIT_S = 0.1
+# How often outputs are told that there is still no signal.
+_REMIND_S = 1.0
 
 # A packet whose samples all carry one stamp is shorter than this.
 _REPEATS = 512
@@ -52,8 +64,14 @@ class DecoderThread:
         LSL clock (s).
     on_failure : callable
         Called with what ended the thread early.
+    on_notice : callable
+        Called with a line when decisions become late, or an output has failed.
     silence_s : float
-        A stream that sends nothing for this long is reported as lost.
+        When the stream has sent nothing for this long, there is no signal.
+    amplifier_s : float or None
+        Age of a sample at its time stamp, where it was measured.
+    n_kept : int or None
+        How many of the newest decisions `decisions` keeps; None: all.
     """
 
     def __init__(
@@ -65,8 +83,11 @@ class DecoderThread:
         *,
         header: Mapping[str, Any] | None = None,
         on_failure: Callable[[BaseException], Any] = lambda error: None,
+        on_notice: Callable[[str], Any] = lambda text: None,
         clock: Callable[[], float] = lsl_clock,
-        silence_s: float = 5.0,
+        silence_s: float = 0.7,
+        amplifier_s: float | None = None,
+        n_kept: int | None = None,
     ) -> None:
         self._decoder, self._ring, self._log, self._clock = decoder, ring, log, clock
         self._outputs = list(outputs)
@@ -75,8 +96,14 @@ class DecoderThread:
         self._silence_s = silence_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
-        self.decisions: list[Decision] = []
+        self._on_notice = on_notice
+        self._late = LateSpeaker(decoder.hop_s, on_notice, clock)
+        self._silent_since_s: float | None = None
+        self._said_silent_s = -math.inf
+        self.decisions: deque[Decision] = deque(maxlen=n_kept)
+        self.account = LatencyAccount(decoder.hop_s, amplifier_s)
         self.error: BaseException | None = None
+        self._n_decided = 0
 
     def start(self) -> None:
         """Start to decide."""
@@ -113,33 +140,60 @@ class DecoderThread:
         self._on_failure(error)
 
     def _decide_until_stopped(self) -> None:
-        silent_s, begun = 0.0, False
+        begun = False
+        heard_s, seen = self._clock(), self._ring.n_written
         while not self._stop.is_set():
-            seen = self._ring.n_written
-            if not self._ring.wait_for(self._decoder.next_sample, _WAIT_S):
-                silent_s = 0.0 if self._ring.n_written > seen else silent_s + _WAIT_S
-                if self._ring.closed:
-                    break
-                if silent_s >= self._silence_s:
-                    raise StreamLostError(
-                        f"the stream has sent nothing for {self._silence_s:g} s: "
-                        "is the amplifier still on?"
-                    )
-                continue
-            silent_s = 0.0
-            if not begun:
-                begun = True
-                self._begin()
-            self._hand_out()
+            hop_came = self._ring.wait_for(self._decoder.next_sample, _WAIT_S)
+            now = self._clock()
+            if self._ring.n_written > seen:
+                heard_s, seen = now, self._ring.n_written
+                self._signal_is_there(now)
+            elif now - heard_s >= self._silence_s:
+                self._signal_is_missing(now, heard_s)
+            if hop_came:
+                if not begun:
+                    begun = True
+                    self._begin()
+                self._hand_out()
+            elif self._ring.closed:
+                self._signal_is_missing(now, heard_s)
+                break
         if begun:
             self._hand_out()
             if self._log is not None:
                 # By it a replay knows that the log's tail is not missing.
                 self._log.write(
                     "online_finished",
-                    n_decisions=len(self.decisions),
+                    n_decisions=self._n_decided,
+                    latency_ms=self.account.report().as_dict(),
                     recentering_moved_db=self._decoder.moved_db,
                 )
+
+    def _signal_is_missing(self, now: float, heard_s: float) -> None:
+        """Tell the outputs every second that nothing comes, the log once.
+
+        The acquisition is what tells the user.
+        """
+        if self._silent_since_s is None:
+            self._silent_since_s = heard_s
+            if not self._ring.closed:  # a stream that is over is its owner's to speak of
+                self._write("signal_missing", since_s=heard_s, sample=self._ring.n_written)
+        if now - self._said_silent_s >= _REMIND_S:
+            self._said_silent_s = now
+            newest = self._ring.window(self._ring.n_written, 1)
+            time_s = math.nan if newest is None else float(newest.times[-1])
+            self._tell_outputs(Decision(self._ring.n_written, time_s, None, None, None, NO_SIGNAL))
+
+    def _signal_is_there(self, now: float) -> None:
+        if self._silent_since_s is None:
+            return
+        away_s, self._silent_since_s = now - self._silent_since_s, None
+        self._said_silent_s = -math.inf
+        self._write("signal_returned", after_s=away_s, sample=self._ring.n_written)
+
+    def _write(self, event: str, **fields: Any) -> None:
+        if self._log is not None:
+            self._log.write(event, **fields)
 
     def _begin(self) -> None:
         start = self._decoder.start_sample
@@ -153,18 +207,24 @@ class DecoderThread:
     def _hand_out(self) -> None:
         jumps_before = dict(self._decoder.script.jumps)
         for decision in self._decoder.advance():
-            for output in tuple(self._outputs):
-                try:
-                    output(decision)
-                except Exception:
-                    _log.exception("output %r failed; it is not called again", output)
-                    self._outputs.remove(output)
+            self._tell_outputs(decision)
             issued = replace(decision, issued_s=self._clock())
+            self._n_decided += 1
             self.decisions.append(issued)
-            if self._log is not None:
-                if decision.sample in self._decoder.script.restarts:
-                    self._log.write("evidence_restarted", sample=decision.sample)
-                self._log.write("decision", **issued.as_dict())
+            self.account.add(issued)
+            if decision.sample in self._decoder.script.restarts:
+                self._write("evidence_restarted", sample=decision.sample)
+            self._write("decision", **issued.as_dict())
+            self._late.take(issued)
         for sample, to_sample in self._decoder.script.jumps.items():
-            if sample not in jumps_before and self._log is not None:
-                self._log.write("overrun", sample=sample, to_sample=to_sample)
+            if sample not in jumps_before:
+                self._write("overrun", sample=sample, to_sample=to_sample)
+
+    def _tell_outputs(self, decision: Decision) -> None:
+        for output in tuple(self._outputs):
+            try:
+                output(decision)
+            except Exception:
+                _log.exception("output %r failed; it is not called again", output)
+                self._outputs.remove(output)
+                self._on_notice(f"an output of decisions failed and is not called again: {output}")

@@ -92,7 +92,7 @@ def _raw_trials(recordings: Sequence[Recording], epochs: Epochs) -> tuple[F64, N
     labels: list[str] = []
     for recording in recordings:
         picks = match_channels(epochs.channels, recording.info.labels)
-        line = timeline(recording.stamps, recording.info.rate_hz)
+        line = timeline(recording.stamps, recording.info.rate_hz, recording.returns)
         times = sample_times(recording, line)
         for trial in find_trials(recording.markers, epochs.settings.event_map):
             cue = nearest_sample(times, trial.onset_s)
@@ -213,7 +213,7 @@ def decisions_over_time(session: SessionSummary, colours: dict[str, str]) -> Fig
 
 def latencies(decisions: Sequence[Decision]) -> Figure | None:
     """Draw the distribution of the latency; None for a replay, which has none."""
-    values = np.array([d.latency_s for d in decisions if d.probabilities is not None]) * 1e3
+    values = np.array([d.latency_s for d in decisions if d.smoothed is not None]) * 1e3
     if not len(values) or not np.isfinite(values).all():
         return None
     figure = Figure(figsize=(6, 2.8), layout="constrained")

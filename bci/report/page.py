@@ -1,5 +1,7 @@
 """The report's page, made with `mne.Report`."""
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -74,5 +76,17 @@ def write_report(path: Path, session: SessionSummary) -> None:
                 report.add_figure(figure, title, caption=caption, image_format="png")
         report.add_html(trials_html(session), "Trials")
         report.add_html(parameters_html(session), "Parameters and versions")
-        report.save(path, open_browser=False, overwrite=True, verbose="ERROR")
-    path.chmod(0o600)
+        _save(report, path)
+
+
+def _save(report: mne.Report, path: Path) -> None:
+    """Write beside the target, private from the first byte, then put it in place in one step."""
+    # mkstemp makes the file 0600; MNE writes into the file that is there.
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".html", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        report.save(temporary, open_browser=False, overwrite=True, verbose="ERROR")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

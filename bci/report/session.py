@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bci.config import OnlineSettings
 from bci.decoders import Model
-from bci.online import Decision, TrialOutcome
+from bci.online import Decision, LatencyReport, TrialOutcome
 from bci.sources.recording import Recording
 
 __all__ = ["SessionSummary"]
@@ -27,6 +27,8 @@ class SessionSummary:
     online : OnlineSettings
     notes : sequence of (name, value)
         What else the first page should say.
+    latency : LatencyReport or None
+        None for a replay, which has none.
     """
 
     title: str
@@ -36,3 +38,4 @@ class SessionSummary:
     decisions: Sequence[Decision]
     online: OnlineSettings
     notes: Sequence[tuple[str, str]] = ()
+    latency: LatencyReport | None = None

@@ -4,13 +4,11 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from bci import __version__
 from bci.decoders import platform_card
 from bci.evaluation.chance import chance_level
 from bci.evaluation.metrics import wilson_interval
-from bci.online import TrialOutcome, latency_ms
+from bci.online import TrialOutcome
 from bci.report.figures import words
 from bci.report.session import SessionSummary
 
@@ -47,20 +45,13 @@ def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
 
 def summary_html(session: SessionSummary) -> str:
     """Return what a person wants to know first."""
-    late = latency_ms(session.decisions)
     not_decoded = [d for d in session.decisions if d.probabilities is None]
     rows = [("Accuracy online", accuracy_line(session.trials))]
     cv = session.model.card.get("cv")
     if cv:
         rows.append(("Cross-validation", _cv_line(cv)))
-    if late["n"] and late["median"] is not None and np.isfinite(late["median"]):
-        rows.append(
-            (
-                "Sample to decision",
-                f"median {late['median']:.1f} ms, p99 {late['p99']:.1f} ms, worst "
-                f"{late['max']:.1f} ms over {late['n']} decisions",
-            )
-        )
+    if session.latency is not None:
+        rows.append(("Sample to decision", session.latency.line()))
     rows.append(("Windows not decoded", f"{len(not_decoded)} of {len(session.decisions)}"))
     rows += list(session.notes)
     return (

@@ -1,4 +1,4 @@
-"""Decision rule, smoothing, the account of a trial, the account of latency."""
+"""Decision rule, smoothing, the account of a trial."""
 
 import math
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bci.config import EpochSettings, OnlineSettings
-from bci.online import Cue, Decision, Smoother, latency_ms, score_trials
+from bci.online import Cue, Decision, Smoother, score_trials
 from bci.online.decision import DecisionRule
 
 CLASSES = ("left_hand", "right_hand")
@@ -105,17 +105,3 @@ def test_a_trial_without_a_decoded_window_is_undecided():
     )
     assert (outcome.decoded, outcome.correct, outcome.n_without) == (None, False, 1)
     assert outcome.reasons == ("gap",)
-
-
-def test_the_parts_of_the_latency_add_up():
-    """Sample age, queueing, computing and output together are the latency."""
-    made = Decision(10, 1.0, (0.5, 0.5), (0.5, 0.5), None, "", 1.004, 1.005, 1.007, 1.0075)
-    assert sum(made.account().values()) == pytest.approx(made.latency_s)
-    summary = latency_ms([made])
-    assert summary["median"] == pytest.approx(7.5)
-    assert summary["stages"]["computing"] == pytest.approx(2.0)
-
-
-def test_latency_of_no_decision_is_no_number():
-    """Without a decoded window there is no latency to state."""
-    assert latency_ms([decision(10, None, "gap")])["median"] is None

@@ -18,13 +18,13 @@ from bci.sources.recording import Recording
 HOP = OnlineSettings(hop_s=0.1)
 
 
-def feed(ring, clock, recording, start, stop, offset_s=0.0):
+def feed(ring, clock, recording, start, stop, offset_s=0.0, arrival_s=0.0):
     """Write samples of a recording into a ring as the acquisition would."""
     n = stop - start
     times, segments = np.empty(n), np.empty(n, dtype=np.int64)
     stamps = recording.stamps[start:stop]
     clock.update(stamps, times, segments)
-    ring.write(recording.samples[start:stop], times + offset_s, stamps, segments, 0.0)
+    ring.write(recording.samples[start:stop], times + offset_s, stamps, segments, arrival_s)
 
 
 def decide(recording, model, cuts, *, start_sample=0, clock=None, script=None, online=HOP):
@@ -167,13 +167,15 @@ def test_stale_windows_are_refused_and_replayed(recording, model):
     live = OnlineDecoder(model, ring, recording.info, HOP, clock=clock)
     stream_clock, decisions = StreamClock(recording.info.rate_hz), []
     for start in range(0, recording.n_samples - live.hop, live.hop):
-        feed(ring, stream_clock, recording, start, start + live.hop)
         now["sample"] = start + live.hop
+        feed(ring, stream_clock, recording, start, start + live.hop, arrival_s=clock())
         decisions.extend(live.advance())
     stale = [d.sample for d in decisions if d.reason == "stale"]
     assert stale
     assert all(2000 < sample <= 2600 for sample in stale)
-    again = replay(recording, model, HOP, script=Script(stale=set(stale))).decisions
+    again = replay(
+        recording, model, HOP, script=Script(withheld=dict.fromkeys(stale, "stale"))
+    ).decisions
     for first, second in zip(decisions, again, strict=False):
         assert (first.sample, first.smoothed, first.reason) == (
             second.sample,

@@ -130,15 +130,16 @@ def test_gaps_artifacts_stale_windows_and_overruns_are_replayed(louder, recenter
                     times[part],
                     stamps[start:stop][part],
                     segments[part],
-                    0.0,
+                    clock(),
                 )
         else:
-            ring.write(samples[start:at], times, stamps[start:at], segments, 0.0)
+            ring.write(samples[start:at], times, stamps[start:at], segments, clock())
         decisions.extend(decoder.advance())
     reasons = {d.reason for d in decisions}
-    assert {"gap", "stale", "artifact at Cz"} <= reasons
+    assert {"gap", "stale", "late", "artifact at Cz"} <= reasons
     assert decoder.script.jumps
-    script = Script(stale=set(decoder.script.stale), jumps=dict(decoder.script.jumps))
+    late = {d.sample: d.reason for d in decisions if d.reason in ("stale", "late")}
+    script = Script(withheld=late, jumps=dict(decoder.script.jumps))
     again = replay(recording, recentering, HOP, script=script).decisions
     assert said(decisions) == said(again)[: len(decisions)]
     forgotten = replay(recording, recentering, HOP, script=Script()).decisions

@@ -1,6 +1,7 @@
 """The decoder's thread: outputs that fail, streams that fall silent, a full disk."""
 
 import json
+import queue
 import threading
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from bci.acquisition import RingBuffer, StreamClock
 from bci.config import OnlineSettings
-from bci.errors import RecordingError, StreamLostError
+from bci.errors import RecordingError
 from bci.online import DecoderThread, OnlineDecoder
 from bci.recording.eventlog import EventLog, read_event_log
 
@@ -40,10 +41,13 @@ def test_an_output_that_fails_is_left_out_and_the_others_go_on(fed, caplog):
         calls.append(decision)
         raise ZeroDivisionError
 
-    thread = DecoderThread(decoder, ring, [broken, got.append])
+    notices = []
+    thread = DecoderThread(decoder, ring, [broken, got.append], on_notice=notices.append)
     run_to_the_end(thread, ring)
     assert len(calls) == 1
-    assert len(got) == len(thread.decisions) > 400
+    assert len(got[:-1]) == len(thread.decisions) > 400
+    assert got[-1].reason == "no signal"  # the stream is over
+    assert any("not called again" in text for text in notices)
     assert thread.error is None
     assert "not called again" in caplog.text
 
@@ -88,16 +92,16 @@ def test_a_log_that_cannot_be_written_is_a_failure_with_a_reason(fed, tmp_path):
     assert len(thread.decisions) == len(written)
 
 
-def test_a_silent_stream_is_reported(recording, model):
-    """A stream that is open but sends nothing is lost, and the owner hears of it."""
+def test_a_silent_stream_is_waited_for(recording, model):
+    """A stream that is open but sends nothing: outputs hear it, and the decoder goes on waiting."""
     ring = RingBuffer(1000, recording.samples.shape[1])
     decoder = OnlineDecoder(model, ring, recording.info, OnlineSettings())
-    heard = threading.Event()
-    thread = DecoderThread(decoder, ring, on_failure=lambda error: heard.set(), silence_s=0.3)
+    heard = queue.SimpleQueue()
+    thread = DecoderThread(decoder, ring, [heard.put], silence_s=0.2)
     thread.start()
-    assert heard.wait(10.0)
+    assert heard.get(timeout=10.0).reason == "no signal"
     thread.stop()
-    assert isinstance(thread.error, StreamLostError)
+    assert thread.error is None
 
 
 def test_stop_decides_what_is_there(fed, recording, model):
