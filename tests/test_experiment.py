@@ -1,5 +1,7 @@
 """The experiment over real LSL: recordings played by an amplifier in another process."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -221,7 +223,7 @@ def test_a_recorder_that_dies_ends_the_run(tmp_path, amplifier, monkeypatch):
     experiment = connected(tmp_path / "session", amplifier)
 
     def run(context: RunContext) -> bool:
-        recorders[0]._child._process.kill()  # noqa: SLF001 -- a crash, not a stop
+        os.kill(recorders[0].pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # a crash
         assert context.cancelled.wait(10.0)
         return False
 
@@ -263,7 +265,7 @@ def test_closing_ends_a_run_first(tmp_path, amplifier):
     closer.join(10.0)
     assert experiment.state is State.CLOSED
     events = [e["event"] for e in read_event_log(tmp_path / "session" / "session.jsonl")]
-    assert events[-3:] == ["recording_finished", "disconnected", "session_closed"]
+    assert events[-4:] == ["recording_finished", "disconnected", "session_closed", "sealed"]
 
 
 def test_stop_ends_a_run_early(tmp_path, amplifier):

@@ -29,7 +29,6 @@ from bci.config import EpochSettings, OnlineSettings
 from bci.decoders.warmup import compile_kernels
 from bci.errors import SettingsError
 from bci.experiment import Experiment, OnlineResult
-from bci.online import latency_ms
 from bci.report import SessionSummary, accuracy_line, write_report
 from bci.sources.amplifier import RecordingFile
 from bci.sources.reading import open_recording
@@ -152,10 +151,11 @@ def command(
             driver.connect()
             loading.join()
         result = _session(experiment, driver, console)
-        counts = driver.counts()
-    document = _document(experiment, result, counts, time.monotonic() - began)
-    person = "recordings" if recordings else f"simulated person, ability {ability:g}"
-    _write_report(experiment, result, document, f"Rolandic demo: {person}", console)
+        document = _document(experiment, result, driver.counts())
+        person = "recordings" if recordings else f"simulated person, ability {ability:g}"
+        # Before the session is closed: its log ends with the hash of every file.
+        _write_report(experiment, result, document, f"Rolandic demo: {person}", console)
+    document["elapsed_s"] = time.monotonic() - began
     if json:
         output.print_json(document)
     else:
@@ -203,14 +203,12 @@ def _new_folder(out: Path | None) -> Path:
     return out
 
 
-def _document(
-    experiment: Experiment, result: OnlineResult, counts: SampleCounts, elapsed_s: float
-) -> dict[str, Any]:
+def _document(experiment: Experiment, result: OnlineResult, counts: SampleCounts) -> dict[str, Any]:
     figures = outcome_figures(result.trials)
     model = experiment.model
     return {
         **figures,
-        "latency_ms": latency_ms(result.decisions),
+        "latency_ms": result.latency.as_dict(),
         "samples_lost": counts.lost,
         "samples": {
             "pushed": counts.pushed,
@@ -223,7 +221,6 @@ def _document(
         "decoder": experiment.decoder,
         "cv": None if model is None else model.card["cv"],
         "trials": [trial.as_dict() for trial in result.trials],
-        "elapsed_s": elapsed_s,
         "files": {
             "recordings": [str(path) for path in [*experiment.calibrations, result.recording]],
             "model": str(experiment.model_path),
@@ -252,6 +249,7 @@ def _write_report(
                 trials=result.trials,
                 decisions=result.decisions,
                 online=experiment.online,
+                latency=result.latency,
                 notes=[
                     *_recentred(result),
                     (
@@ -276,13 +274,8 @@ def _recentred(result: OnlineResult) -> list[tuple[str, str]]:
 
 def _print(document: dict[str, Any], result: OnlineResult) -> None:
     console = output.results_console()
-    late = document["latency_ms"]
     console.print(f"accuracy      {accuracy_line(result.trials)}")
-    if late["median"] is not None:
-        console.print(
-            f"latency       median {late['median']:.1f} ms, p99 {late['p99']:.1f} ms, worst "
-            f"{late['max']:.1f} ms, from a sample's time stamp to the decision ({late['n']})"
-        )
+    console.print(f"latency       {result.latency.line()}, from a sample's stamp to the decision")
     for name, text in _recentred(result):
         console.print(f"{name.lower()}   {text}")
     console.print(f"samples lost  {document['samples_lost']} of {document['samples']['pushed']}")

@@ -28,16 +28,19 @@ from bci.acquisition import Acquisition
 from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import Model, platform_card
 from bci.decoders.recentering import check_time_constant
-from bci.errors import RolandicError, StreamLostError
+from bci.errors import InputError, RolandicError, StreamLostError
 from bci.evaluation.training import train_model
 from bci.experiment.runs import OnlineResult, Run, RunContext
 from bci.experiment.states import ExperimentError, ExperimentEvents, State, tell
 from bci.experiment.streams import Streams
 from bci.online import LiveDecoding
 from bci.online.outputs import Output
+from bci.private import private_folder
 from bci.recording import RecorderSummary, RunRecording
-from bci.recording.eventlog import EventLog
+from bci.recording.eventlog import EventLog, session_files
+from bci.recording.naming import next_free, release
 from bci.sources.discovery import StreamQuery
+from bci.sources.files import file_hash
 from bci.sources.reading import open_recording, recording_hash
 
 __all__ = ["Experiment"]
@@ -58,6 +61,9 @@ class Experiment:
         Of the decoder.
     recenter_s : float, optional
         Let the reference point follow the signal online, with this time constant (s).
+    give_up_s : float
+        A run whose stream has sent nothing for so long has failed (s). Until then the stream is
+        looked for, and no decision is made.
     """
 
     def __init__(
@@ -69,12 +75,14 @@ class Experiment:
         decoder: str = "acm-svm",
         params: Mapping[str, Any] | None = None,
         recenter_s: float | None = None,
+        give_up_s: float = 20.0,
     ) -> None:
         if recenter_s is not None:
             check_time_constant(recenter_s)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(folder)
         self.folder, self.epochs, self.online = folder, epochs, online
         self.decoder, self.params, self.recenter_s = decoder, dict(params or {}), recenter_s
+        self.give_up_s = give_up_s
         self.events = ExperimentEvents()
         self.state = State.IDLE
         self.calibrations: list[Path] = []
@@ -86,7 +94,6 @@ class Experiment:
         self._work = threading.RLock()
         self._cancelled = threading.Event()
         self._failure: BaseException | None = None
-        self._n_runs = {"calibration": 0, "online": 0}
         self.log.write("session_started", platform=platform_card(), decoder=decoder)
 
     @property
@@ -208,14 +215,10 @@ class Experiment:
             When the stream stopped; what was recorded until then is kept.
         """
         with self._working("calibrate", State.CALIBRATING):
-            path = self._next_path("calibration")
+            path = next_free(self.folder, "calibration-{run}.xdf")
             self._recorded_run(run, path)
             self.calibrations.append(path)
         return path
-
-    def _next_path(self, kind: str) -> Path:
-        self._n_runs[kind] += 1
-        return self.folder / f"{kind}-{self._n_runs[kind]:02d}.xdf"
 
     def _recorded_run(self, run: Run, path: Path) -> bool:
         """Carry a run out while a recorder of its own process writes the streams down."""
@@ -224,16 +227,18 @@ class Experiment:
         self._cancelled.clear()
         self._failure = None
         recording = RunRecording(self._streams.queries, path, self.log, self._notice, self._fail)
-        recording.start()
-        completed = False
         try:
-            completed = run(
-                RunContext(
-                    acquisition.ring,
-                    self._cancelled,
-                    partial(tell, self.events.step_reached),
-                )
-            )
+            recording.start()
+        except BaseException:
+            release(path)
+            raise
+        completed = False
+        context = RunContext(
+            acquisition.ring, self._cancelled, partial(tell, self.events.step_reached)
+        )
+        try:
+            with self._streams.needed(self.give_up_s, self._fail):
+                completed = run(context)
         except StreamLostError as error:
             # The acquisition knows which stream it was, and what to do.
             self._fail(acquisition.error or error)
@@ -326,6 +331,7 @@ class Experiment:
                 on_cue=partial(tell, self.events.cue_received),
                 on_outcome=partial(tell, self.events.trial_finished),
                 on_failure=self._fail,
+                on_notice=self._notice,
             )
 
             def decide(context: RunContext) -> bool:
@@ -335,7 +341,7 @@ class Experiment:
                 finally:
                     live.finish()
 
-            path = self._next_path("online")
+            path = next_free(self.folder, "online-{run}.xdf")
             self._streams.marker_takers.append(live.take_marker)
             try:
                 completed = self._recorded_run(decide, path)
@@ -348,6 +354,7 @@ class Experiment:
                 live.outcomes,
                 completed,
                 live.moved_db,
+                live.latency,
             )
 
     def stop(self) -> None:
@@ -361,6 +368,24 @@ class Experiment:
             if self.state is State.CLOSED:
                 return
             self._streams.let_go()
-            self.log.write("session_closed")
+            self._seal()
             self.log.close()
             self._enter(State.CLOSED)
+
+    def _seal(self) -> None:
+        """Close the log with the hash of each file; what has been hashed is not read again."""
+        known = {
+            summary.path.name: summary.readback.sha256
+            for summary in self.recorded
+            if summary.readback is not None
+        }
+        try:
+            self.log.write("session_closed")
+            self.log.seal(
+                {
+                    name: known.get(name) or file_hash(file)
+                    for name, file in session_files(self.log.path).items()
+                }
+            )
+        except (InputError, OSError) as error:
+            tell(self.events.noticed, f"the event log could not be sealed: {error}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bci.acquisition import RingBuffer
-from bci.online import Decision, TrialOutcome
+from bci.online import Decision, LatencyReport, TrialOutcome
 from bci.paradigm import Step
 from bci.recording import RecorderSummary
 
@@ -46,3 +46,4 @@ class OnlineResult:
     trials: list[TrialOutcome] = field(repr=False)
     completed: bool
     moved_db: float | None = None
+    latency: LatencyReport = field(default_factory=lambda: LatencyReport({}), repr=False)

@@ -1,21 +1,30 @@
 """The streams that an experiment is connected to: signals, and the markers beside them."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from bci.acquisition import Acquisition
+from bci.acquisition import Acquisition, StreamNotice
 from bci.acquisition.markers import MarkerThread
+from bci.errors import StreamLostError
 from bci.events import Marker
 from bci.experiment.states import ExperimentError
 from bci.recording.eventlog import EventLog
+from bci.sources.base import StreamState
 from bci.sources.discovery import StreamQuery
 from bci.sources.lsl import LslSource
 from bci.sources.markers import MarkerInlet
 
 __all__ = ["Streams"]
 
+_WATCH_S = 0.25
+
 
 class Streams:
     """Acquires one EEG stream and listens to one marker stream.
+
+    A stream that is lost is looked for. That it is silent is said during a run only: between runs
+    an amplifier may rest.
 
     Parameters
     ----------
@@ -36,6 +45,8 @@ class Streams:
 
     def __init__(self, log: EventLog, on_notice: Callable[[str], None]) -> None:
         self._log, self._notice = log, on_notice
+        self._absence_told = False
+        self._in_run = False
         self._markers: MarkerThread | None = None
         self.acquisition: Acquisition | None = None
         self.queries: list[StreamQuery] = []
@@ -59,7 +70,7 @@ class Streams:
     ) -> None:
         """Acquire and listen; either both, or nothing is connected."""
         source = LslSource(eeg, unit=unit, timeout_s=timeout_s)
-        acquisition = Acquisition(source)
+        acquisition = Acquisition(source, on_notice=self._stream_changed)
         acquisition.start()
         self.acquisition, self.unit = acquisition, unit
         self.queries = [StreamQuery(source_id=acquisition.info.source_id)]
@@ -81,6 +92,52 @@ class Streams:
         )
         for warning in source.warnings:
             self._notice(warning)
+
+    @contextmanager
+    def needed(
+        self, give_up_s: float, on_lost: Callable[[StreamLostError], None]
+    ) -> Iterator[None]:
+        """Let a run depend on the stream.
+
+        Parameters
+        ----------
+        give_up_s : float
+            When nothing has come for so long, `on_lost` is called, once.
+        on_lost : callable
+        """
+        acquisition = self.connected()
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_WATCH_S):
+                absent_s = acquisition.health.lost_for_s
+                if absent_s is not None and absent_s > give_up_s:
+                    on_lost(
+                        StreamLostError(
+                            f"LSL stream {acquisition.info.name!r} has sent nothing for "
+                            f"{give_up_s:g} s: is the amplifier on?"
+                        )
+                    )
+                    return
+
+        thread = threading.Thread(target=watch, name="acquisition watch", daemon=True)
+        self._in_run = True
+        thread.start()
+        try:
+            yield
+        finally:
+            self._in_run = False
+            over.set()
+            thread.join()
+
+    def _stream_changed(self, notice: StreamNotice) -> None:
+        if notice.state is StreamState.RECEIVING:
+            told, self._absence_told = self._absence_told, False
+        else:
+            told = self._in_run or notice.state is not StreamState.SILENT
+            self._absence_told |= told
+        if told:
+            self._notice(notice.text)
 
     def let_go(self) -> None:
         """Disconnect; without a connection nothing happens."""
