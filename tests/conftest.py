@@ -26,7 +26,7 @@ def nothing_left_behind() -> Iterator[None]:
 
 def _ours(thread: threading.Thread) -> bool:
     """Say whether a thread is one that Rolandic starts; libraries keep pools of theirs."""
-    ours = ("acquisition", "decoder", "markers", "amplifier", "cue listener", "record")
+    ours = ("acquisition", "decoder", "markers", "amplifier", "cue listener", "record", "remote")
     return thread.name.startswith(ours)
 
 
@@ -45,6 +45,9 @@ def shared_data() -> Path:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for the long form of slow tests."""
     parser.addoption("--soak", action="store_true", help="run slow tests in their long form")
+    parser.addoption(
+        "--load-seconds", type=float, help="how long the test under load lasts (20; soak: an hour)"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The command line: ``bci COMMAND``. One file a command.
 
-Exit codes: 0 done, 2 what the user gave cannot be used, 1 our fault. Results go to standard
-output, everything else to standard error.
+Exit codes: 0 done, 2 what the user gave cannot be used, 3 not certified, 1 our fault. Results go
+to standard output, everything else to standard error.
 """
 
 import gc
@@ -20,6 +20,7 @@ import typer
 
 from bci import __version__
 from bci.errors import InputError, RolandicError
+from bci.private import PrivateLog, private_folder
 
 __all__ = ["main"]
 
@@ -46,13 +47,34 @@ COMMANDS = {
         "bci.cli.replay",
         "Decode a recording hop by hop, exactly as it would be, or was, decoded live.",
     ),
+    "repair": ("bci.cli.repair", "Complete a recording that was cut or damaged."),
+    "verify": (
+        "bci.cli.verify",
+        "Check a session against its event log: the chain of the log, and the hash of each file.",
+    ),
     "simulate": (
         "bci.cli.simulate",
         "Put a simulated person, or a recording, on the network as an LSL amplifier.",
     ),
+    "daemon": (
+        "bci.cli.daemon",
+        "Acquire, record, decode and publish, as a settings file says, until told to stop.",
+    ),
+    "status": (
+        "bci.cli.status",
+        "Show how a daemon is: files, streams, decoder, quality, and what it had to say.",
+    ),
+    "preflight": (
+        "bci.cli.preflight",
+        "Before a session: folder, space, and whether every stream is there and as it should be.",
+    ),
     "doctor": (
         "bci.cli.doctor",
         "Compile ahead, and check this machine: packages, folders, threads, clocks, LSL, screen.",
+    ),
+    "certify": (
+        "bci.cli.certify",
+        "Certify timing: acquire, record and decode a stream for minutes, and judge how that went.",
     ),
     "streams": ("bci.cli.streams", "List the LSL streams that are there."),
 }
@@ -175,11 +197,9 @@ def _set_up_logging() -> Path | None:
     root.addHandler(console)
     try:
         folder = Path(platformdirs.user_log_dir("rolandic", appauthor=False))
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(folder)
         path = folder / "rolandic.log"
-        file = logging.handlers.RotatingFileHandler(
-            path, maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True
-        )
+        file = PrivateLog(path, maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True)
     except OSError:
         return None  # a read-only home: the console is all there is
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))

@@ -27,7 +27,7 @@ def command(
     ] = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Complete a recording that was cut or damaged: all that is whole in it, with footers.
+    """Complete a recording that was cut or damaged.
 
     Says what is missing. FILE stays as it is, unless --in-place is given; a file that is whole is
     not copied.

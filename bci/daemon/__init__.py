@@ -1,0 +1,1 @@
+"""``bci daemon``: a process without a screen that acquires, records, decodes and publishes."""

@@ -1,0 +1,143 @@
+"""The quality of each channel once a second: for the status, and on the network if asked."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pylsl
+
+from bci.acquisition import Acquisition
+from bci.daemon.listening import Listening
+from bci.daemon.settings import QualitySettings
+from bci.signal.quality import QUALITIES, ChannelQuality, channel_quality
+from bci.sources.base import StreamInfo
+from bci.sources.lsl import configure_lsl
+
+__all__ = ["QualityOutlet", "QualitySeen", "QualityWatch"]
+
+_log = logging.getLogger(__name__)
+
+_EVERY_S = 1.0
+# Long enough to tell the mains from what lies beside it, short enough to answer a hand that presses
+# an electrode down.
+_WINDOW_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QualitySeen:
+    """What was seen last.
+
+    Attributes
+    ----------
+    at_s : float
+        Monotonic (s).
+    labels : tuple of str
+    found : ChannelQuality
+    """
+
+    at_s: float
+    labels: tuple[str, ...]
+    found: ChannelQuality
+
+
+class QualityWatch:
+    """A thread that looks at the newest two seconds once a second, from `start` to `stop`.
+
+    Parameters
+    ----------
+    settings : QualitySettings
+    listening : Listening
+    """
+
+    def __init__(self, settings: QualitySettings, listening: Listening) -> None:
+        self._settings, self._listening = settings, listening
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="acquisition quality", daemon=True)
+        self._outlet: QualityOutlet | None = None
+        self.seen: QualitySeen | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; the outlet goes too."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._outlet = None
+
+    def _run(self) -> None:
+        due_s = time.monotonic()
+        n_before = 0
+        while not self._stop.wait(max(0.0, due_s - time.monotonic())):
+            due_s = max(due_s + _EVERY_S, time.monotonic())
+            acquisition = self._listening.acquisition
+            if acquisition is None or acquisition.ring.n_written == n_before:
+                self.seen = None  # nothing new: what was seen says nothing of now
+                continue
+            n_before = acquisition.ring.n_written
+            try:
+                self._look(acquisition)
+            except Exception:
+                _log.exception("the quality could not be told")
+
+    def _look(self, acquisition: Acquisition) -> None:
+        ring, info = acquisition.ring, acquisition.info
+        window = ring.window(ring.n_written, round(_WINDOW_S * info.rate_hz))
+        if window is None or window.has_gap:
+            self.seen = None
+            return
+        samples = np.array(window.samples)
+        if not ring.is_intact(window):
+            return
+        found = channel_quality(samples, info.rate_hz, mains_hz=self._settings.mains_hz)
+        self.seen = QualitySeen(time.monotonic(), info.labels, found)
+        if self._settings.publish:
+            if self._outlet is None or self._outlet.labels != info.labels:
+                self._outlet = QualityOutlet(info, self._settings.name)
+            self._outlet.push(found, float(window.times[-1]))
+
+
+class QualityOutlet:
+    """An LSL stream with a number a channel: the place of its quality in `QUALITIES`.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        Of the stream that is judged.
+    name : str
+    """
+
+    def __init__(self, info: StreamInfo, name: str) -> None:
+        configure_lsl()
+        self.labels = info.labels
+        described = pylsl.StreamInfo(
+            name,
+            "Quality",
+            len(info.labels),
+            pylsl.IRREGULAR_RATE,
+            pylsl.cf_float32,
+            f"rolandic-quality-{info.source_id}",
+        )
+        desc = described.desc()
+        desc.append_child_value("manufacturer", "Rolandic")
+        desc.append_child_value("judged_source_id", info.source_id)
+        channels = desc.append_child("channels")
+        for label in info.labels:
+            channel = channels.append_child("channel")
+            channel.append_child_value("label", label)
+            channel.append_child_value("type", "Quality")
+            channel.append_child_value("unit", "index")
+        meanings = desc.append_child("qualities")
+        for number, word in enumerate(QUALITIES):
+            meaning = meanings.append_child("quality")
+            meaning.append_child_value("index", str(number))
+            meaning.append_child_value("name", word)
+        self._outlet = pylsl.StreamOutlet(described)
+
+    def push(self, found: ChannelQuality, time_s: float) -> None:
+        """Send what was found, stamped with the newest sample's time."""
+        self._outlet.push_sample([float(QUALITIES.index(q)) for q in found.quality], time_s)

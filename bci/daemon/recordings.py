@@ -1,0 +1,326 @@
+"""One file after another: begun, watched, followed by the next, taken over from a dead daemon.
+
+The recorder is a process of its own, which outlives this one. What is decided here is when a file
+begins and ends:
+
+- `new_file` begins the new file before it ends the old one: both hold the samples in between, which
+  can be told by their stamps, and none is in neither.
+- A recorder that was killed, or has given up on a full disk, is followed by a new one, in a new
+  file, as soon as that can be; until then it is said again and again.
+- A daemon that is started after another was killed finds the recorder still at work and takes it
+  over: the file goes on.
+"""
+
+import logging
+import platform
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bci import __version__
+from bci.daemon.backoff import Backoff
+from bci.daemon.file_names import FileName
+from bci.daemon.logs import SessionLogs
+from bci.daemon.notices import Notices, Repeated
+from bci.daemon.remote_files import claim
+from bci.daemon.settings import RecordingSettings
+from bci.errors import RolandicError, SettingsError
+from bci.recording import RecorderStatus, RecorderSummary, RunRecording
+from bci.recording.control import find_recorders
+from bci.recording.eventlog import EventLog
+from bci.recording.naming import release
+from bci.sources.discovery import StreamQuery
+
+__all__ = ["Recordings"]
+
+_log = logging.getLogger(__name__)
+
+_TURN_S = 0.2
+_REMIND_S = 60.0
+_TIMEOUT_S = 10.0
+_N_KEPT = 20
+# A new file is begun on a disk that was full when there is room for this much of what was reserved.
+_ROOM = 4
+
+
+class Recordings:
+    """Records what is selected; a thread of its own looks after the recorder.
+
+    `start`, `stop`, `new_file` and what the thread does exclude each other.
+
+    Parameters
+    ----------
+    settings : RecordingSettings
+    folder : Path
+        Recordings are made under it.
+    queries : sequence of StreamQuery
+    name : FileName
+    notices : Notices
+    on_file : callable
+        Called with the event log whenever a file has been begun or taken over, before the one that
+        it follows is ended; with None before a file is ended that none follows.
+    """
+
+    def __init__(
+        self,
+        settings: RecordingSettings,
+        folder: Path,
+        queries: Sequence[StreamQuery],
+        name: FileName,
+        notices: Notices,
+        on_file: Callable[[EventLog | None], None],
+    ) -> None:
+        self._settings, self._folder, self._notices = settings, folder, notices
+        self._on_file = on_file
+        self.queries, self.name = tuple(queries), name
+        self._lock = threading.RLock()
+        self._logs = SessionLogs()
+        self._current: RunRecording | None = None
+        self._wanted = False
+        self._failure: BaseException | None = None
+        self._backoff = Backoff(0.5, 30.0, 60.0, time.monotonic)
+        self._say = Repeated(notices.say, _REMIND_S, time.monotonic)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="recorder keeper", daemon=True)
+        self._seen: tuple[float, RecorderStatus | None] | None = None
+        self.finished: tuple[RecorderSummary, ...] = ()
+        self.state = "stopped"
+        self.error: str | None = None
+
+    # --- asked for --------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Take over what a daemon that was killed has left recording; begin if that is wanted.
+
+        What cannot be begun now is said, and tried again and again.
+        """
+        with self._lock:
+            self._take_over()
+            if self._settings.at_start and self._current is None:
+                self._wanted = True
+                try:
+                    self._begin()
+                except RolandicError as error:
+                    self._has_failed(error)
+        self._thread.start()
+
+    def start(self) -> Path:
+        """Begin a file.
+
+        Raises
+        ------
+        SettingsError
+            When one is being recorded, or nothing is selected.
+        RolandicError
+            What the recorder says when it cannot be begun.
+        """
+        with self._lock:
+            if self._current is not None:
+                raise SettingsError(f"{self._current.path.name} is being recorded: stop it first")
+            path = self._begin()
+            self._wanted = True
+            return path
+
+    def stop(self) -> RecorderSummary:
+        """End the file.
+
+        Raises
+        ------
+        SettingsError
+            When none is being recorded.
+        RolandicError
+            When it could not be written to its end.
+        """
+        with self._lock:
+            self._wanted = False
+            if self._current is None:
+                raise SettingsError("nothing is being recorded")
+            self._on_file(None)
+            try:
+                return self._end(self._current, completed=True)
+            finally:
+                self._current = None
+                self.state = "stopped"
+
+    def new_file(self) -> Path:
+        """Begin the next file, then end the one that is recorded.
+
+        Raises
+        ------
+        RolandicError
+            When none is recorded; when the next cannot be begun: then the old one goes on.
+        """
+        with self._lock:
+            old = self._current
+            if old is None:
+                raise SettingsError("nothing is being recorded: there is no file to follow")
+            path = self._begin()
+            self._notices.write("file_followed", file=old.path.name, by=path.name)
+            try:
+                self._end(old, completed=True)
+            except RolandicError as error:
+                self._notices.say(str(error))
+            return path
+
+    def close(self) -> None:
+        """End the file, if there is one, and the logs; more than once is harmless."""
+        self._stop.set()
+        with self._lock:
+            if self._current is not None:
+                try:
+                    self.stop()
+                except RolandicError as error:
+                    self._notices.say(str(error))
+            self._logs.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # --- told -------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is recorded."""
+        current = self._current
+        return current.path if current is not None else None
+
+    @property
+    def status(self) -> RecorderStatus | None:
+        """What the recorder said last; None while nothing is recorded."""
+        current = self._current
+        return current.status if current is not None else None
+
+    @property
+    def silent_s(self) -> float:
+        """How long the recorder has not answered (s); 0 while nothing is recorded."""
+        seen = self._seen
+        if seen is None or self._current is None:
+            return 0.0
+        return time.monotonic() - seen[0]
+
+    @property
+    def n_failures(self) -> int:
+        """How often a recorder has failed."""
+        return self._backoff.n_failures
+
+    # --- files ------------------------------------------------------------------------------
+
+    def _begin(self) -> Path:
+        if not self.queries:
+            raise SettingsError("no stream is selected: select all, or the streams of the settings")
+        self.state = "starting" if self._current is None else self.state
+        path = claim(self._folder, self.name)
+        try:
+            log = self._log_in(path.parent)
+            recording = RunRecording(
+                self.queries,
+                path,
+                log,
+                self._notices.say,
+                self._fail,
+                timeout_s=_TIMEOUT_S,
+                settings=self._settings.recorder(),
+                orphan_s=self._settings.orphan_s,
+            )
+            recording.start()
+        except BaseException:
+            release(path)
+            raise
+        self._follow(recording, log)
+        _log.info("recording to %s", path)
+        return path
+
+    def _follow(self, recording: RunRecording, log: EventLog) -> None:
+        self._failure, self._seen = None, (time.monotonic(), recording.status)
+        self._current = recording
+        self.state, self.error = "recording", None
+        self._backoff.began()
+        self._say.forget()
+        self._on_file(log)
+
+    def _log_in(self, folder: Path) -> EventLog:
+        log, is_new = self._logs.in_folder(folder)
+        self._notices.write_to(log)
+        if is_new:
+            self._notices.write(
+                "session_started", by="daemon", rolandic=__version__, system=platform.platform()
+            )
+        return log
+
+    def _take_over(self) -> None:
+        for path in find_recorders(self._folder):
+            log = self._log_in(path.parent)
+            if self._current is not None:
+                self._notices.say(f"{path} is recorded too: it is left to end by itself")
+                continue
+            try:
+                recording = RunRecording.attach(path, log, self._notices.say, self._fail)
+            except RolandicError as error:
+                self._notices.say(str(error))
+                continue
+            self._follow(recording, log)
+            self._wanted = True
+            self._notices.say(f"{path} is still recorded: its recorder was taken over")
+
+    def _end(self, recording: RunRecording, *, completed: bool) -> RecorderSummary:
+        summary = recording.stop(completed=completed)
+        self._logs.recorded(summary)
+        self.finished = (*self.finished[1 - _N_KEPT :], summary)
+        _log.info("%s is closed; %s", summary.path, summary.readback or "not read back")
+        return summary
+
+    # --- kept going -------------------------------------------------------------------------
+
+    def _fail(self, error: BaseException) -> None:
+        """Take the end of a recorder that was not asked to end, from the thread that watches it."""
+        self._failure = error
+
+    def _keep(self) -> None:
+        while not self._stop.wait(_TURN_S):
+            try:
+                self._turn()
+            except Exception:
+                _log.exception("looking after the recorder failed")
+
+    def _turn(self) -> None:
+        current = self._current
+        if current is not None and self._failure is None:
+            status = current.status
+            if self._seen is None or status is not self._seen[1]:
+                self._seen = time.monotonic(), status
+            return
+        with self._lock:
+            if self._failure is not None and self._current is not None:
+                self._bury(self._current, self._failure)
+            if self._wanted and self._current is None and self._backoff.due:
+                self._begin_again()
+
+    def _bury(self, recording: RunRecording, failure: BaseException) -> None:
+        """Save what can be saved of a recording that has failed."""
+        try:
+            self._end(recording, completed=False)
+        except RolandicError as error:
+            _log.info("%s: %s", recording.path, error)
+        self._current = None
+        self._has_failed(failure)
+
+    def _has_failed(self, failure: BaseException) -> None:
+        wait_s = self._backoff.failed()
+        self.state, self.error, self._failure = "failed", str(failure), None
+        self._notices.say(f"NOT RECORDING: {failure}; a new file is begun in {wait_s:g} s")
+
+    def _begin_again(self) -> None:
+        needed = _ROOM * self._settings.disk_stop_bytes
+        try:
+            free = shutil.disk_usage(self._folder).free
+            if free < needed:
+                raise SettingsError(
+                    f"only {free >> 20} MB are free in {self._folder}: make room, {needed >> 20} "
+                    "MB at least"
+                )
+            self._begin()
+        except (RolandicError, OSError) as error:
+            self._backoff.failed()
+            self.state, self.error = "failed", str(error)
+            self._say(f"NOT RECORDING: {error}")
