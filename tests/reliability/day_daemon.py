@@ -2,7 +2,8 @@
 
 While ``decoder`` is in the folder that ``ROLANDIC_TEST_FAULTS`` names, scoring a window raises;
 while ``disk`` is, the recorder's writes report that the device is full. The recorder is a spawned
-process, which runs the top of this file too.
+process, which runs the top of this file too. Without that name (a test runner that looks for
+doctests imports this file) nothing is changed.
 """
 
 import errno
@@ -13,7 +14,8 @@ from typing import Any
 
 from bci.recording import naming
 
-FAULTS = Path(os.environ["ROLANDIC_TEST_FAULTS"])
+_NAMED = "ROLANDIC_TEST_FAULTS"
+FAULTS = Path(os.environ.get(_NAMED, "no faults"))
 
 
 class FullDisk(FileIO):
@@ -26,7 +28,8 @@ class FullDisk(FileIO):
         return super().write(data)
 
 
-naming.FileIO = FullDisk
+if _NAMED in os.environ:
+    naming.FileIO = FullDisk
 
 
 def main() -> None:
