@@ -7,10 +7,11 @@ closed to other users from the start; docs/network.md says how to close a folder
 
 import logging.handlers
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PrivateLog", "private_folder", "private_opener"]
+__all__ = ["PrivateLog", "private_folder", "private_opener", "write_private"]
 
 
 def private_folder(path: Path) -> Path:
@@ -45,6 +46,24 @@ def private_opener(path: str, flags: int) -> int:
     True
     """
     return os.open(path, flags, 0o600)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a small file for this user only, whole or not at all; one that is there is replaced.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written. What was there stays, and nothing else is left.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 class PrivateLog(logging.handlers.RotatingFileHandler):

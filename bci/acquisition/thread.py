@@ -16,7 +16,8 @@ attribute         writer              readers
 ================  ==================  =======================
 state, error      acquisition thread  any
 ring              acquisition thread  any (see `RingBuffer`)
-gaps, info        acquisition thread  any (tuple, swapped whole)
+info              acquisition thread  any (swapped whole)
+gaps              acquisition thread  any (a copy)
 health            acquisition thread  any (`HealthLog`)
 ================  ==================  =======================
 """
@@ -104,7 +105,13 @@ class Acquisition:
         self._lost: StreamLostError | None = None
         self.state = AcquisitionState.NEW
         self.error: BaseException | None = None
-        self.gaps: tuple[Gap, ...] = ()
+        # A list: a tuple that is swapped costs its whole length at each gap of a bad day.
+        self._gaps: list[Gap] = []
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """All gaps so far."""
+        return tuple(self._gaps)
 
     @property
     def info(self) -> StreamInfo:
@@ -187,7 +194,7 @@ class Acquisition:
         segments += self._n_steps
         for gap in gaps:
             self._lost_s += gap.lost_s
-            self.gaps += (gap,)
+            self._gaps.append(gap)
             _log.info(
                 "%s: %.3f s of signal are missing before sample %d",
                 self.info.name,
@@ -196,7 +203,7 @@ class Acquisition:
             )
         self.ring.write(chunk.samples, times, chunk.stamps, segments, arrival_s)
         if self._health is not None:
-            self._health.counted(len(self.gaps), self._lost_s + self._stream_clock.given_back_s)
+            self._health.counted(len(self._gaps), self._lost_s + self._stream_clock.given_back_s)
             lost_s = sum(gap.lost_s for gap in gaps)
             self._health.received(n, arrival_s, chunk.clock_offset_s, lost_s)
         return True

@@ -128,7 +128,7 @@ class _Certification:
         """Run for so long."""
         acquisition, info = self._acquisition, self._acquisition.info
         recording = RunRecording(
-            [StreamQuery(source_id=info.source_id) if info.source_id else StreamQuery(info.name)],
+            [StreamQuery.of(info)],
             path,
             self._log,
             self._on_notice,

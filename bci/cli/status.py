@@ -149,7 +149,7 @@ def _quality(quality: list[dict[str, Any]] | None) -> Iterator[RenderableType]:
     if not bad:
         yield Text(f"quality: all {len(quality)} channels good", style="green")
         return
-    listed = ", ".join(f"{row['channel']} {row['quality']}" for row in bad)
+    listed = ", ".join(f"{row['channel']} {row['quality']} ({row['number']})" for row in bad)
     yield Text(f"quality: {len(bad)} of {len(quality)} channels: {listed}", style="yellow")
 
 

@@ -12,9 +12,6 @@ import logging
 import math
 import os
 import secrets
-import shutil
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Client, Connection, Listener
@@ -24,6 +21,8 @@ from typing import Any
 import platformdirs
 
 from bci.errors import InputError, SettingsError
+from bci.private import write_private
+from bci.recording.control import listen_privately, remove_socket
 
 __all__ = ["ControlServer", "ask", "newest_workspace", "private_folder", "remember"]
 
@@ -31,12 +30,11 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[str], dict[str, Any]]
 
-_DOOR = "daemon.json"
+_DOOR, _SOCKET = "daemon.json", "daemon.sock"
 _ASK_BYTES = 4096
 _ASK_S = 5.0
+_RETRY_S = 0.5
 _MOST_AT_ONCE = 16
-# The path of a Unix socket may have 108 bytes on Linux and 104 on macOS.
-_LONGEST_SOCKET = 100
 
 
 def private_folder(workspace: Path) -> Path:
@@ -64,46 +62,42 @@ class ControlServer:
         self._handle = handle
         self._token = secrets.token_hex(32)
         self._folder = private_folder(workspace)
-        self._temporary: Path | None = None
         self._slots = threading.BoundedSemaphore(_MOST_AT_ONCE)
         self._closing = threading.Event()
         self._listener = self._listen()
         self._thread = threading.Thread(target=self._serve, name="daemon control", daemon=True)
+        door = {"address": self._listener.address, "token": self._token, "pid": os.getpid()}
         try:
-            _write_private(
-                self._folder / _DOOR,
-                {"address": self._listener.address, "token": self._token, "pid": os.getpid()},
-            )
+            write_private(self._folder / _DOOR, json.dumps(door))
         except OSError as error:
-            self._listener.close()
+            self._close_listener()
             raise SettingsError(f"{self._folder}: cannot be written ({error.strerror})") from error
         self._thread.start()
 
     def _listen(self) -> Listener:
-        if sys.platform == "win32":
-            address = rf"\\.\pipe\rolandic-{secrets.token_hex(16)}"
-            return Listener(address, "AF_PIPE", backlog=_MOST_AT_ONCE)
-        path = self._folder / "daemon.sock"
-        path.unlink(missing_ok=True)  # of a daemon that was killed: the lock says it is gone
-        if len(os.fsencode(path)) <= _LONGEST_SOCKET:
-            with contextlib.suppress(OSError):  # network drives and FAT hold no sockets
-                return Listener(str(path), "AF_UNIX", backlog=_MOST_AT_ONCE)
-        self._temporary = Path(tempfile.mkdtemp(prefix="rolandic-"))  # 0700
+        # Of a daemon that was killed: the lock says that it is gone.
+        remove_socket(str(self._folder / _SOCKET))
         try:
-            return Listener(str(self._temporary / "daemon.sock"), "AF_UNIX", backlog=_MOST_AT_ONCE)
+            return listen_privately(self._folder, _SOCKET, backlog=_MOST_AT_ONCE)
         except OSError as error:
             raise SettingsError(
-                f"{self._temporary}: no socket can be made here ({error.strerror})"
+                f"{self._folder}: no socket can be made here ({error.strerror})"
             ) from error
+
+    def _close_listener(self) -> None:
+        address = str(self._listener.address)
+        self._listener.close()
+        remove_socket(address)
 
     def _serve(self) -> None:
         while not self._closing.is_set():
             try:
                 connection = self._listener.accept()
-            except OSError as error:
+            except OSError as error:  # out of descriptors, or a client that is gone already
                 if not self._closing.is_set():
                     _log.error("the status socket has failed: %s", error)
-                return
+                    self._closing.wait(_RETRY_S)
+                continue
             if self._closing.is_set() or not self._slots.acquire(blocking=False):
                 connection.close()
                 continue
@@ -147,9 +141,7 @@ class ControlServer:
         with contextlib.suppress(OSError):  # wakes the thread that waits for a connection
             Client(self._listener.address).close()
         self._thread.join(1.0)
-        self._listener.close()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        self._close_listener()
 
 
 def ask(workspace: Path, command: str, *, timeout_s: float = 10.0) -> dict[str, Any]:
@@ -207,7 +199,7 @@ def remember(workspace: Path) -> None:
     note = _note()
     try:
         note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_private(note, {"workspace": str(workspace)})
+        write_private(note, json.dumps({"workspace": str(workspace)}))
     except OSError as error:  # a service may have no home to write into
         _log.info("%s: %s: `bci status` needs to be told which daemon", note, error.strerror)
 
@@ -230,13 +222,3 @@ def newest_workspace() -> Path:
 
 def _note() -> Path:
     return platformdirs.user_state_path("rolandic", appauthor=False) / "daemon.json"
-
-
-def _write_private(path: Path, document: dict[str, Any]) -> None:
-    """Write JSON that only the user can read, whole or not at all."""
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(document, file)
-    new.replace(path)

@@ -1,5 +1,6 @@
 """Keeping the marker stream, which tells the decoder of cues."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from bci.events import Marker
 from bci.sources.markers import MarkerInlet
 
 __all__ = ["CueKeeper"]
+
+_log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 _AGAIN_S = 1.0
@@ -57,6 +60,11 @@ class CueKeeper:
                 inlet = MarkerInlet(self._stream.query, _LOOK_S)
             except RolandicError as error:
                 say(f"waiting for the marker stream ({self._stream.query}): {error}")
+                self._stop.wait(_AGAIN_S)
+                continue
+            except Exception as error:
+                _log.exception("the marker stream could not be opened")
+                say(f"the marker stream ({self._stream.query}) cannot be opened: {error!r}")
                 self._stop.wait(_AGAIN_S)
                 continue
             say.forget()

@@ -212,7 +212,7 @@ class Daemon:
             if asked == "stop":
                 return
             if asked == "new-file":
-                threading.Thread(target=self._new_file, name="new file", daemon=True).start()
+                threading.Thread(target=self._follow_file, name="new file", daemon=True).start()
             reason = self.stall()
             if reason is None:
                 self._notifier.alive()
@@ -221,7 +221,13 @@ class Daemon:
             stalled = reason is not None
             if time.monotonic() >= status_due_s:
                 status_due_s = time.monotonic() + _STATUS_S
-                self._notifier.status(status.status_line(self.status()))
+                self._tell_status()
+
+    def _tell_status(self) -> None:
+        try:
+            self._notifier.status(status.status_line(self.status()))
+        except Exception:  # what is only told must not end what is done
+            _log.exception("the status could not be told")
 
     def _end(self) -> None:
         """End all parts at once: what the recorder needs decides how long it takes."""
@@ -262,6 +268,16 @@ class Daemon:
         self._log_now = log
         if self._decoding is not None:
             self._decoding.decode_into(log)
+
+    def _follow_file(self) -> None:
+        """Begin the next file, as a signal asks for: nobody waits for an answer."""
+        try:
+            self._new_file()
+        except SettingsError:
+            return  # it was said
+        except Exception as error:
+            _log.exception("a new file could not be begun")
+            self._notices.say(f"no new file: {error!r}")
 
     def _new_file(self) -> str:
         try:

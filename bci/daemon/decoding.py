@@ -234,6 +234,10 @@ class Decoding:
             run.live.finish()
         except RolandicError as error:
             self._notices.say(f"the end of decoding: {error}")
-        with self._changed:
-            self._run = None
-            self._changed.notify_all()
+        except Exception as error:
+            _log.exception("decoding could not be ended in order")
+            self._notices.say(f"the end of decoding: {error!r}")
+        finally:  # else it would be ended again and again, and no file could follow
+            with self._changed:
+                self._run = None
+                self._changed.notify_all()

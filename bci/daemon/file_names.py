@@ -9,13 +9,14 @@ acquisition, ``%m`` modality, ``%n`` and ``%r`` the number of the run.
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from bci.daemon.remote_protocol import shown
 from bci.errors import SettingsError
 from bci.pseudonyms import check_pseudonym, check_session
+from bci.recording.naming import is_device, next_free
 
-__all__ = ["FileName"]
+__all__ = ["FileName", "claim"]
 
 _LONGEST_LABEL = 64
 _LONGEST_TEMPLATE = 200
@@ -23,8 +24,6 @@ _DEEPEST = 6
 _LAST_RUN = 9999
 _LABEL = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 _PART = re.compile(r"[A-Za-z0-9%][A-Za-z0-9%._+=@,()-]*")
-#: Devices of Windows, whatever the suffix; refused everywhere, so that a folder can be copied.
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +121,38 @@ class FileName:
         return path
 
 
+def claim(folder: Path, name: FileName) -> Path:
+    """Claim the file of a name: the first run that is not taken.
+
+    Parameters
+    ----------
+    folder : Path
+        Under which recordings are made; must exist. Folders are made in it, private to the user.
+    name : FileName
+
+    Returns
+    -------
+    Path
+        As `next_free` gives it out.
+
+    Raises
+    ------
+    SettingsError
+        When a link leads out of the folder, or the file cannot be made.
+    """
+    pattern, root = name.pattern, folder.resolve()
+    for part in pattern.parent.parts:
+        folder = folder / part
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            inside = folder.resolve().is_relative_to(root)
+        except OSError as error:
+            raise SettingsError(f"{folder} cannot be made: {error.strerror}") from error
+        if not inside:
+            raise SettingsError(f"{folder} is a link that leads out of the workspace: remove it")
+    return next_free(folder, pattern.name, run=name.run)
+
+
 def _bids(*, acquisition: bool) -> str:
     optional = "_acq-%a" if acquisition else ""
     return f"sub-%p/ses-%s/%m/sub-%p_ses-%s_task-%b{optional}_run-%r_%m.xdf"
@@ -158,7 +189,7 @@ def _label(option: str, value: str) -> str:
             f"filename: {option} {shown(value)}: letters A to Z, digits, - and _ may stand here, "
             "a letter or digit first"
         )
-    if _DEVICES.fullmatch(value):
+    if is_device(value):
         raise SettingsError(f"filename: {option} {shown(value)} is a device of Windows")
     return value
 
@@ -210,7 +241,7 @@ def _check_part(part: str) -> None:
             f"filename: {shown(part)} is no plain name (letters A to Z, digits and . _ - + = @ , "
             "( ), beginning with a letter or digit)"
         )
-    if _DEVICES.fullmatch(part):
+    if is_device(part):
         raise SettingsError(f"filename: {shown(part)} is a device of Windows")
 
 

@@ -1,5 +1,6 @@
 """One daemon a workspace: a lock that the system takes back when its holder ends, however."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 from bci.errors import SettingsError
 
 __all__ = ["WorkspaceLock"]
+
+
+#: What systems say of a lock that another process holds.
+_HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
 
 
 class WorkspaceLock:
@@ -34,6 +39,11 @@ class WorkspaceLock:
             _lock(self._descriptor)
         except OSError as error:
             os.close(self._descriptor)
+            if error.errno not in _HELD:
+                raise SettingsError(
+                    f"{path}: cannot be locked ({error.strerror}); choose a workspace on a disk of "
+                    "this machine"
+                ) from error
             raise SettingsError(
                 f"{path.parent.parent}: another daemon works in this workspace (`bci status` shows "
                 "it, `bci daemon --stop` ends it); choose another workspace"

@@ -51,10 +51,12 @@ class SessionLogs:
                 log.write("session_closed")
                 final = log.seal(self._hashes.get(folder, {}))
                 _log.info("%s is sealed with %s", log.path, final)
-            except (RolandicError, ValueError) as error:
+            except (RolandicError, OSError, ValueError) as error:
                 _log.error("%s", error)
-            finally:
+            try:
                 log.close()
+            except RolandicError as error:
+                _log.error("%s", error)
         self._logs.clear()
 
 

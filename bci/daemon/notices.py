@@ -26,8 +26,8 @@ class Notices:
         self._log: EventLog | None = None
         self.n_said = 0
 
-    def write_to(self, log: EventLog) -> None:
-        """Let the event log of the current session have what is said from now on."""
+    def write_to(self, log: EventLog | None) -> None:
+        """Let the event log of the current session have what is said from now on; None: none."""
         self._log = log
 
     def say(self, text: str) -> None:

@@ -16,19 +16,20 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bci import __version__
 from bci.daemon.backoff import Backoff
-from bci.daemon.file_names import FileName
+from bci.daemon.file_names import FileName, claim
 from bci.daemon.logs import SessionLogs
 from bci.daemon.notices import Notices, Repeated
-from bci.daemon.remote_files import claim
 from bci.daemon.settings import RecordingSettings
 from bci.errors import RolandicError, SettingsError
 from bci.recording import RecorderStatus, RecorderSummary, RunRecording
-from bci.recording.control import find_recorders
+from bci.recording.control import find_recorders, read_report, remove
 from bci.recording.eventlog import EventLog
 from bci.recording.naming import release
 from bci.sources.discovery import StreamQuery
@@ -79,7 +80,8 @@ class Recordings:
         self._logs = SessionLogs()
         self._current: RunRecording | None = None
         self._wanted = False
-        self._failure: BaseException | None = None
+        # By its file: what ends the old recorder must not be taken for the end of the new one.
+        self._failures: dict[Path, BaseException] = {}
         self._backoff = Backoff(0.5, 30.0, 60.0, time.monotonic)
         self._say = Repeated(notices.say, _REMIND_S, time.monotonic)
         self._stop = threading.Event()
@@ -136,6 +138,7 @@ class Recordings:
         with self._lock:
             self._wanted = False
             if self._current is None:
+                self.state, self.error = "stopped", None  # what had failed is not tried again
                 raise SettingsError("nothing is being recorded")
             self._on_file(None)
             try:
@@ -157,7 +160,8 @@ class Recordings:
             if old is None:
                 raise SettingsError("nothing is being recorded: there is no file to follow")
             path = self._begin()
-            self._notices.write("file_followed", file=old.path.name, by=path.name)
+            # Not `file`: that names a file of the log's own folder, where the old one may not be.
+            self._notices.write("file_followed", old=old.path.name, new=path.name)
             try:
                 self._end(old, completed=True)
             except RolandicError as error:
@@ -173,6 +177,7 @@ class Recordings:
                     self.stop()
                 except RolandicError as error:
                     self._notices.say(str(error))
+            self._notices.write_to(None)
             self._logs.close()
         if self._thread.ident is not None:
             self._thread.join()
@@ -207,10 +212,23 @@ class Recordings:
     # --- files ------------------------------------------------------------------------------
 
     def _begin(self) -> Path:
+        if self._stop.is_set():  # whoever waited for the lock of `close`: nobody would end it
+            raise SettingsError("the daemon is ending: nothing more is recorded")
         if not self.queries:
             raise SettingsError("no stream is selected: select all, or the streams of the settings")
+        before = self.state
         self.state = "starting" if self._current is None else self.state
-        path = claim(self._folder, self.name)
+        try:
+            recording, log = self._begun(claim(self._folder, self.name))
+        except BaseException:
+            self.state = before
+            raise
+        self._follow(recording, log)
+        _log.info("recording to %s", recording.path)
+        return recording.path
+
+    def _begun(self, path: Path) -> tuple[RunRecording, EventLog]:
+        """Start a recorder on a name that was claimed; without one, the name is free again."""
         try:
             log = self._log_in(path.parent)
             recording = RunRecording(
@@ -218,7 +236,7 @@ class Recordings:
                 path,
                 log,
                 self._notices.say,
-                self._fail,
+                partial(self._fail, path),
                 timeout_s=_TIMEOUT_S,
                 settings=self._settings.recorder(),
                 orphan_s=self._settings.orphan_s,
@@ -227,12 +245,10 @@ class Recordings:
         except BaseException:
             release(path)
             raise
-        self._follow(recording, log)
-        _log.info("recording to %s", path)
-        return path
+        return recording, log
 
     def _follow(self, recording: RunRecording, log: EventLog) -> None:
-        self._failure, self._seen = None, (time.monotonic(), recording.status)
+        self._seen = time.monotonic(), recording.status
         self._current = recording
         self.state, self.error = "recording", None
         self._backoff.began()
@@ -251,11 +267,16 @@ class Recordings:
     def _take_over(self) -> None:
         for path in find_recorders(self._folder):
             log = self._log_in(path.parent)
+            if (report := read_report(path)) is not None:
+                self._ended_alone(path, report, log)
+                continue
             if self._current is not None:
                 self._notices.say(f"{path} is recorded too: it is left to end by itself")
                 continue
             try:
-                recording = RunRecording.attach(path, log, self._notices.say, self._fail)
+                recording = RunRecording.attach(
+                    path, log, self._notices.say, partial(self._fail, path)
+                )
             except RolandicError as error:
                 self._notices.say(str(error))
                 continue
@@ -263,8 +284,27 @@ class Recordings:
             self._wanted = True
             self._notices.say(f"{path} is still recorded: its recorder was taken over")
 
+    def _ended_alone(self, path: Path, report: Mapping[str, Any], log: EventLog) -> None:
+        """Let the log have what a recorder left that nobody took over; it is said once."""
+        self._notices.say(f"{path} was closed in order: {report['reason']}")
+        try:
+            log.write(
+                "recording_ended_alone",
+                file=path.name,
+                sha256=report.get("sha256"),
+                readback=report.get("readback"),
+                reason=report["reason"],
+            )
+        except RolandicError as error:
+            self._notices.say(str(error))
+            return  # the report stays: it is the only one who knows the hash
+        remove(path, report=True)
+
     def _end(self, recording: RunRecording, *, completed: bool) -> RecorderSummary:
-        summary = recording.stop(completed=completed)
+        try:
+            summary = recording.stop(completed=completed)
+        finally:  # from here on nobody watches it
+            self._failures.pop(recording.path, None)
         self._logs.recorded(summary)
         self.finished = (*self.finished[1 - _N_KEPT :], summary)
         _log.info("%s is closed; %s", summary.path, summary.readback or "not read back")
@@ -272,9 +312,9 @@ class Recordings:
 
     # --- kept going -------------------------------------------------------------------------
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, path: Path, error: BaseException) -> None:
         """Take the end of a recorder that was not asked to end, from the thread that watches it."""
-        self._failure = error
+        self._failures[path] = error
 
     def _keep(self) -> None:
         while not self._stop.wait(_TURN_S):
@@ -285,14 +325,17 @@ class Recordings:
 
     def _turn(self) -> None:
         current = self._current
-        if current is not None and self._failure is None:
+        if current is not None and current.path not in self._failures:
             status = current.status
             if self._seen is None or status is not self._seen[1]:
                 self._seen = time.monotonic(), status
             return
         with self._lock:
-            if self._failure is not None and self._current is not None:
-                self._bury(self._current, self._failure)
+            current = self._current
+            if current is not None and (failure := self._failures.get(current.path)) is not None:
+                self._bury(current, failure)
+            if self._stop.is_set():
+                return
             if self._wanted and self._current is None and self._backoff.due:
                 self._begin_again()
 
@@ -307,7 +350,7 @@ class Recordings:
 
     def _has_failed(self, failure: BaseException) -> None:
         wait_s = self._backoff.failed()
-        self.state, self.error, self._failure = "failed", str(failure), None
+        self.state, self.error = "failed", str(failure)
         self._notices.say(f"NOT RECORDING: {failure}; a new file is begun in {wait_s:g} s")
 
     def _begin_again(self) -> None:

@@ -46,6 +46,9 @@ _log = logging.getLogger(__name__)
 
 _LONGEST_ANSWER = 1000
 _CLOSE_S = 5.0
+#: Of all clients together, those that have hung up too: beyond, nobody is let in. Who is in adds
+#: no more than `Client` reads at a time.
+_MOST_LINES = 1024
 
 
 class RemoteTarget(Protocol):
@@ -148,11 +151,14 @@ class RemoteControl:
     ) -> None:
         self.close()
 
-    def admit(self, client: Client) -> bool:
-        """Count a client in; False: there are too many to listen to one more."""
+    def admit(self, client: Client) -> str:
+        """Count a client in; say why it is not listened to, empty when it is."""
         self._clients.add(client)
-        n_heard = sum(not other.deaf for other in self._clients)
-        return n_heard <= self.settings.n_clients
+        if sum(not other.deaf for other in self._clients) > self.settings.n_clients:
+            return f"{self.settings.n_clients} clients are connected already: close one"
+        if self._lines.qsize() >= _MOST_LINES:
+            return "too many commands are waiting: try again"
+        return ""
 
     def forget(self, client: Client) -> None:
         """Count a client out."""

@@ -30,8 +30,8 @@ class Owner(Protocol):
 
     settings: RemoteSettings
 
-    def admit(self, client: "Client") -> bool:
-        """Count a client in; False: there are too many to listen to one more."""
+    def admit(self, client: "Client") -> str:
+        """Count a client in; say why it is not listened to, empty when it is."""
         ...
 
     def forget(self, client: "Client") -> None:
@@ -92,11 +92,11 @@ class Client(asyncio.BufferedProtocol):
             return
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if self._owner.admit(self):
+        if reason := self._owner.admit(self):
+            self._refuse(reason)
+        else:
             self._time_line()
             self._time_idle()
-        else:
-            self._refuse(f"{settings.n_clients} clients are connected already: close one")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client; lines of its that wait are carried out."""

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from bci.config import Folder, LslSettings, OnlineSettings, Pseudonym, SessionLabel, Settings
 from bci.daemon.file_names import FileName
 from bci.daemon.remote_settings import RemoteSettings
-from bci.daemon.settings_errors import problems_said
+from bci.daemon.settings_errors import one_line, problems_said
 from bci.errors import SettingsError
 from bci.preflight import ExpectedStream
 from bci.recording.settings import RecorderSettings
@@ -218,7 +218,7 @@ def load_settings(path: Path) -> DaemonSettings:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: no TOML: {_one_line(str(error))}") from error
+        raise SettingsError(f"{path}: no TOML: {one_line(str(error))}") from error
     try:
         settings = DaemonSettings(**document)
     except pydantic.ValidationError as error:
@@ -239,10 +239,6 @@ def _text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SettingsError(f"{path}, line {line}: not UTF-8 text: save it as UTF-8") from error
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _with_absolute_paths(settings: DaemonSettings, folder: Path) -> DaemonSettings:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from bci.daemon.toml_lines import Path, key_lines
 
-__all__ = ["problems_said"]
+__all__ = ["one_line", "problems_said"]
 
 _MOST_SAID = 5
 _LONGEST_VALUE = 60
@@ -54,7 +54,7 @@ def _problems(
         line = lines[known] if known else nowhere
         where = f"line {line}: " if known else ""
         name = _name(place)
-        message = _one_line(item["msg"].removeprefix("Value error, "))
+        message = one_line(item["msg"].removeprefix("Value error, "))
         if item["type"] == "missing":
             yield line, f"{where}{name} is missing: add it"
         elif item["type"] == "extra_forbidden":
@@ -112,5 +112,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((model for model in map(_model_in, arguments) if model is not None), None)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text with every run of blanks and line ends as one blank."""
     return " ".join(text.split())

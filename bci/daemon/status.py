@@ -146,15 +146,20 @@ def quality_document(seen: "QualitySeen | None") -> list[dict[str, Any]] | None:
     """Tell of each channel; None when there is nothing to judge."""
     if seen is None:
         return None
-    rows = zip(seen.labels, seen.found.quality, seen.found.rms_v, seen.found.mains_v, strict=True)
+    from bci.signal.quality import advice, number  # SciPy is there by now: something was judged
+
+    found = seen.found
+    rows = zip(seen.labels, found.quality, found.rms_v, found.mains_v, strict=True)
     return [
         {
             "channel": label,
             "quality": quality,
+            "number": number(found, k, seen.labels),
+            "do": advice(quality, [label]),
             "rms_uv": None if rms != rms else 1e6 * float(rms),
-            "mains_uv": 1e6 * float(mains),
+            "mains_uv": None if mains != mains else 1e6 * float(mains),
         }
-        for label, quality, rms, mains in rows
+        for k, (label, quality, rms, mains) in enumerate(rows)
     ]
 
 

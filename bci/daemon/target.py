@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bci.daemon.file_names import FileName
 from bci.daemon.recordings import Recordings
-from bci.errors import RolandicError, SettingsError
+from bci.errors import RecordingError
 from bci.sources.discovery import StreamQuery, find_streams
 
 __all__ = ["RecordingsTarget"]
@@ -36,13 +36,7 @@ class RecordingsTarget:
             return "nothing is selected"
         if query == "all":
             there = find_streams(None, _LOOK_S)
-            # An outlet without a source id can be told by its name only.
-            found = (
-                StreamQuery(source_id=stream.source_id)
-                if stream.source_id
-                else StreamQuery(name=stream.name)
-                for stream in there
-            )
+            found = map(StreamQuery.of, there)
             self._recordings.queries = tuple(dict.fromkeys((*self._queries, *found)))
             return (
                 f"{_counted(len(there), 'stream')} there, and {len(self._queries)} of the settings "
@@ -62,27 +56,28 @@ class RecordingsTarget:
 
     def start(self) -> str:
         """Begin a recording."""
-        try:
-            path = self._recordings.start()
-        except SettingsError:
-            raise
-        except RolandicError as error:
-            raise SettingsError(str(error)) from error
+        path = self._recordings.start()
         status = self._recordings.status
         n_streams = 0 if status is None else sum(s.n_channels > 0 for s in status.streams)
         return f"recording to {self._shown(path)}, {_counted(n_streams, 'stream')}"
 
     def stop(self) -> str:
-        """End the recording."""
-        try:
-            summary = self._recordings.stop()
-        except SettingsError:
-            raise
-        except RolandicError as error:
-            raise SettingsError(str(error)) from error
+        """End the recording.
+
+        Raises
+        ------
+        RecordingError
+            When the file does not hold what was received.
+        """
+        summary = self._recordings.stop()
         n_samples = sum(stream.n_samples for stream in summary.streams)
         said = f"{self._shown(summary.path)} is closed, {n_samples} samples"
-        return said if summary.readback is None else f"{said}; {summary.readback}"
+        found = summary.readback
+        if found is None:
+            return said
+        if not found.ok:
+            raise RecordingError(f"{said}; {found}")
+        return f"{said}; {found}"
 
     def update(self) -> str:
         """Say which streams are there; what is selected and missing joins by itself."""

@@ -17,6 +17,7 @@ return when their work is done; `stop`, from any thread, ends a run early. Event
 thread that caused them (psygnal); a window relays them to its own.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from bci.acquisition import Acquisition
 from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import Model, platform_card
 from bci.decoders.recentering import check_time_constant
-from bci.errors import InputError, RolandicError, StreamLostError
+from bci.errors import InputError, RecordingError, RolandicError, StreamLostError
 from bci.evaluation.training import train_model
 from bci.experiment.runs import OnlineResult, Run, RunContext
 from bci.experiment.states import ExperimentError, ExperimentEvents, State, tell
@@ -44,6 +45,8 @@ from bci.sources.files import file_hash
 from bci.sources.reading import open_recording, recording_hash
 
 __all__ = ["Experiment"]
+
+_log = logging.getLogger(__name__)
 
 
 class Experiment:
@@ -154,7 +157,11 @@ class Experiment:
             self._work.release()
 
     def _notice(self, text: str) -> None:
-        self.log.write("noticed", text=text)
+        """Say a thing, also when the log does not take it."""
+        try:
+            self.log.write("noticed", text=text)
+        except RecordingError as error:
+            _log.error("%s", error)
         tell(self.events.noticed, text)
 
     def _fail(self, error: BaseException) -> None:
@@ -367,10 +374,11 @@ class Experiment:
         with self._work:
             if self.state is State.CLOSED:
                 return
-            self._streams.let_go()
-            self._seal()
-            self.log.close()
-            self._enter(State.CLOSED)
+            try:
+                self._streams.let_go()
+            finally:
+                self._seal()
+                self._enter(State.CLOSED)
 
     def _seal(self) -> None:
         """Close the log with the hash of each file; what has been hashed is not read again."""
@@ -380,12 +388,13 @@ class Experiment:
             if summary.readback is not None
         }
         try:
-            self.log.write("session_closed")
-            self.log.seal(
-                {
-                    name: known.get(name) or file_hash(file)
-                    for name, file in session_files(self.log.path).items()
-                }
-            )
+            with self.log:
+                self.log.write("session_closed")
+                self.log.seal(
+                    {
+                        name: known.get(name) or file_hash(file)
+                        for name, file in session_files(self.log.path).items()
+                    }
+                )
         except (InputError, OSError) as error:
             tell(self.events.noticed, f"the event log could not be sealed: {error}")

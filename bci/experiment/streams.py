@@ -73,23 +73,23 @@ class Streams:
         acquisition = Acquisition(source, on_notice=self._stream_changed)
         acquisition.start()
         self.acquisition, self.unit = acquisition, unit
-        self.queries = [StreamQuery(source_id=acquisition.info.source_id)]
+        self.queries = [StreamQuery.of(acquisition.info)]
         try:
             if markers is not None:
                 inlet = MarkerInlet(markers, timeout_s=timeout_s)
                 self._markers = MarkerThread(inlet, self._take_marker, self._notice)
                 self._markers.start()
                 self.queries.append(markers)
+            self._log.write(
+                "connected",
+                stream=acquisition.info.name,
+                source_id=acquisition.info.source_id,
+                rate_hz=acquisition.info.rate_hz,
+                channels=acquisition.info.labels,
+            )
         except BaseException:
             self.let_go()
             raise
-        self._log.write(
-            "connected",
-            stream=acquisition.info.name,
-            source_id=acquisition.info.source_id,
-            rate_hz=acquisition.info.rate_hz,
-            channels=acquisition.info.labels,
-        )
         for warning in source.warnings:
             self._notice(warning)
 
@@ -144,14 +144,12 @@ class Streams:
         if self._markers is not None:
             self._markers.stop()
             self._markers = None
-        if self.acquisition is not None:
-            self.acquisition.stop()
+        acquisition, self.acquisition = self.acquisition, None
+        if acquisition is not None:
+            acquisition.stop()
             self._log.write(
-                "disconnected",
-                samples=self.acquisition.ring.n_written,
-                gaps=len(self.acquisition.gaps),
+                "disconnected", samples=acquisition.ring.n_written, gaps=len(acquisition.gaps)
             )
-            self.acquisition = None
 
     def _take_marker(self, marker: Marker) -> None:
         self._log.write("marker", label=marker.label, time_s=marker.time_s)

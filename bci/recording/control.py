@@ -22,20 +22,24 @@ from pathlib import Path
 from typing import Any
 
 from bci.errors import RecordingError
+from bci.private import write_private
 
 __all__ = [
     "ControlServer",
     "connect",
     "find_recorders",
+    "is_recorded",
+    "listen_privately",
     "read_report",
     "remove",
+    "remove_socket",
     "write_report",
 ]
 
 _log = logging.getLogger(__name__)
 
 _SUFFIX = ".recorder"
-_PREFIX = "rolandic-"
+_PREFIX, _ELSEWHERE = "rolandic-", "rolandic-socket-"
 _CONNECT_S = 5.0
 #: What the system takes of a socket's path (Linux 107 bytes, macOS 103).
 _LONGEST_SOCKET = 103
@@ -60,7 +64,9 @@ class ControlServer:
     def __init__(self, path: Path, joined: Callable[[Connection], None]) -> None:
         self._joined = joined
         key = secrets.token_bytes(32)
-        self._listener = _listen(path, key)
+        self._listener = listen_privately(
+            path.parent, f".{_PREFIX}{secrets.token_hex(8)}", backlog=8, authkey=key
+        )
         _write(
             path,
             {
@@ -80,7 +86,7 @@ class ControlServer:
         address = str(self._listener.address)
         with contextlib.suppress(OSError):
             self._listener.close()
-            _remove_socket(address)
+        remove_socket(address)
 
     def _accept(self) -> None:
         while True:
@@ -98,38 +104,59 @@ class ControlServer:
             self._joined(connection)
 
 
-def _listen(path: Path, key: bytes) -> Listener:
-    name = f"{_PREFIX}{secrets.token_hex(8)}"
+def listen_privately(
+    folder: Path, name: str, *, backlog: int, authkey: bytes | None = None
+) -> Listener:
+    """Listen where only this user can connect; `remove_socket` clears up.
+
+    In the folder, where another process with a /tmp of its own finds it too; else (a path too long,
+    a disk that knows no sockets) in a private folder of the system's. On Windows a named pipe.
+
+    Raises
+    ------
+    OSError
+        When it can listen nowhere.
+    """
     if sys.platform == "win32":
-        return Listener(rf"\\.\pipe\{name}", family="AF_PIPE", authkey=key)
-    # Beside the recording, where another process with a /tmp of its own finds it too; else (a path
-    # too long, a disk that knows no sockets) in a private folder.
-    beside = str(path.absolute().with_name(f".{name}"))
-    if len(os.fsencode(beside)) <= _LONGEST_SOCKET:
+        address = rf"\\.\pipe\{_PREFIX}{secrets.token_hex(16)}"
+        return Listener(address, family="AF_PIPE", backlog=backlog, authkey=authkey)
+    place = folder.absolute() / name
+    if len(os.fsencode(place)) <= _LONGEST_SOCKET:
         try:
-            return _private(Listener(beside, family="AF_UNIX", backlog=8, authkey=key))
+            return _private_listener(place, backlog, authkey)
         except OSError as error:
-            _log.info("no socket in %s (%s)", path.parent, error.strerror)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    return _private(Listener(str(folder / name), family="AF_UNIX", backlog=8, authkey=key))
+            _log.info("no socket in %s (%s)", folder, error.strerror)
+    elsewhere = Path(tempfile.mkdtemp(prefix=_ELSEWHERE))  # 0700
+    try:
+        return _private_listener(elsewhere / name, backlog, authkey)
+    except OSError:
+        elsewhere.rmdir()
+        raise
 
 
-def _private(listener: Listener) -> Listener:
-    Path(str(listener.address)).chmod(0o600)
+def _private_listener(place: Path, backlog: int, authkey: bytes | None) -> Listener:
+    listener = Listener(str(place), family="AF_UNIX", backlog=backlog, authkey=authkey)
+    try:
+        place.chmod(0o600)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
+def remove_socket(address: str) -> None:
+    """Remove what `listen_privately` made, and a killed process left; harmless without."""
+    place = Path(address)
+    if sys.platform == "win32" or not address:
+        return
+    with contextlib.suppress(OSError):
+        place.unlink(missing_ok=True)
+        if place.parent.name.startswith(_ELSEWHERE):
+            place.parent.rmdir()
+
+
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write the file whole or not at all, for the user alone."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_PREFIX}")  # 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-            file.write("\n")
-        Path(name).replace(_file(path))
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_private(_file(path), json.dumps(content, indent=2) + "\n")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -158,6 +185,26 @@ def find_recorders(folder: Path) -> list[Path]:
     return sorted(
         file.with_name(file.name.removesuffix(_SUFFIX)) for file in folder.rglob(f"*{_SUFFIX}")
     )
+
+
+def is_recorded(path: Path) -> bool:
+    """Whether a recorder is at work on a file; what a killed one left beside it is removed.
+
+    Raises
+    ------
+    RecordingError
+        When a recorder is there and does not answer, or what is beside the file is not private.
+    """
+    if not _file(path).exists() or "reason" in _read(path):
+        return False
+    try:
+        connection, _ = connect(path)
+    except RecordingError:
+        if _file(path).exists():
+            raise
+        return False
+    connection.close()
+    return True
 
 
 def connect(path: Path) -> tuple[Connection, int]:
@@ -239,12 +286,6 @@ def remove(path: Path, *, report: bool = False) -> None:
         content = _read(path)
         if report or "reason" not in content:
             _file(path).unlink(missing_ok=True)
-            _remove_socket(str(content.get("address", "")))
-
-
-def _remove_socket(address: str) -> None:
-    place = Path(address)
-    if sys.platform != "win32" and place.name.lstrip(".").startswith(_PREFIX):
-        place.unlink(missing_ok=True)
-        if place.parent.name.startswith(_PREFIX):
-            place.parent.rmdir()
+            address = str(content.get("address", ""))
+            if Path(address).name.startswith(f".{_PREFIX}"):  # no other file, whatever stands there
+                remove_socket(address)

@@ -15,13 +15,14 @@ to the disk within a second by a thread of its own (so it survives a power cut, 
 waits for a disk); `sync`, `seal` and `close` wait for the disk.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +31,13 @@ from bci.errors import RecordingError, SettingsError
 from bci.sources.clock import lsl_clock
 from bci.sources.files import file_hash
 
-__all__ = ["SEALED", "EventLog", "LogChain", "read_chain", "read_event_log", "session_files"]
+__all__ = [
+    "SEALED",
+    "ChainWalk",
+    "EventLog",
+    "read_event_log",
+    "session_files",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -61,11 +68,14 @@ class EventLog:
         self._clock = clock
         self._lock = threading.Lock()
         self._chain = _START
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(path, flags, 0o600)
         except OSError as error:
             raise SettingsError(f"{path}: cannot begin a log here ({error.strerror})") from error
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
+        # Without a buffer: it would keep a line that did not fit, and write it after the next.
+        self._file = FileIO(descriptor, "ab")
+        self._n_bytes = 0
         self._unsynced = threading.Event()
         self._closed = threading.Event()
         self._failure: OSError | None = None
@@ -91,8 +101,7 @@ class EventLog:
             try:
                 if self._failure is not None:
                     raise self._failure
-                self._file.write(f'{content[:-1]}, "chain": "{chain}"}}\n')
-                self._file.flush()
+                self._append(f'{content[:-1]}, "chain": "{chain}"}}\n'.encode())
             except OSError as error:
                 raise RecordingError(
                     f"{self.path}: the event log cannot be written ({error.strerror}): make room "
@@ -100,6 +109,20 @@ class EventLog:
                 ) from error
             self._chain = chain
         self._unsynced.set()
+
+    def _append(self, line: bytes) -> None:
+        """Hand a line to the system whole; of one that it does not take nothing stays."""
+        n_done = 0
+        try:
+            while n_done < len(line):
+                n_done += self._file.write(line[n_done:])
+        except OSError:
+            try:
+                self._file.truncate(self._n_bytes)
+            except OSError as error:
+                self._failure = error  # what follows half a line would be taken for a forgery
+            raise
+        self._n_bytes += len(line)
 
     def sync(self) -> None:
         """Force what was written to the disk, and wait for it.
@@ -149,15 +172,24 @@ class EventLog:
         return self._chain
 
     def close(self) -> None:
-        """Force the log to the disk and close it; more than once is harmless."""
+        """Force the log to the disk and close it; more than once is harmless.
+
+        Raises
+        ------
+        RecordingError
+            When the disk does not take it. It is closed nevertheless.
+        """
         self._closed.set()
         self._unsynced.set()
         self._syncer.join()
         with self._lock:
-            if not self._file.closed:
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
+            if self._file.closed:
+                return
+            try:
+                self.sync()
+            finally:
+                with contextlib.suppress(OSError):  # `sync` has said it
+                    self._file.close()
 
     def _keep_synced(self) -> None:
         """Force new lines to the disk, once a second at most."""
@@ -185,63 +217,76 @@ class EventLog:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class LogChain:
-    """What a log holds, as far as its chain is whole.
+class ChainWalk:
+    """Goes through a log, event by event, as far as its chain is whole.
+
+    A day of decisions is half a gigabyte: memory does not grow with it.
+
+    Parameters
+    ----------
+    path : Path
 
     Attributes
     ----------
-    events : tuple of dict
-        Up to where the chain breaks.
+    n_events : int
+        So far.
     final : str
         Hash of the last of them.
     n_cut_bytes : int
-        Of a last line that is not complete.
+        Of a last line that is not complete; at the end of the walk.
     broken : str or None
-        Where and why the chain breaks.
-    """
-
-    events: tuple[dict[str, Any], ...]
-    final: str
-    n_cut_bytes: int
-    broken: str | None
-
-
-def read_chain(path: Path) -> LogChain:
-    """Read a log and check its chain.
+        Where and why the chain breaks; at the end of the walk.
 
     Raises
     ------
     RecordingError
-        When the file is no log, or cannot be read.
+        From the walk: when the file is no log, or cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be read as an event log ({error})") from error
-    # Not splitlines: a label may hold a line separator that is none in JSON lines.
-    *lines, rest = data.split(b"\n")
-    if not lines:
-        raise RecordingError(f"{path}: the event log is empty, or is none")
-    chain, broken = _START, None
-    events: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.n_events = 0
+        self.final = _START
+        self.n_cut_bytes = 0
+        self.broken: str | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        number = 0
         try:
-            fields = json.loads(line.decode())
+            # As bytes: a label may hold a line separator that is none in JSON lines.
+            with self._path.open("rb") as file:
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        self.n_cut_bytes = len(line)
+                        break
+                    number += 1
+                    if self.broken is None and (event := self._linked(number, line)) is not None:
+                        yield event
+        except OSError as error:
+            raise RecordingError(
+                f"{self._path}: cannot be read as an event log ({error})"
+            ) from error
+        if not number:
+            raise RecordingError(f"{self._path}: the event log is empty, or is none")
+
+    def _linked(self, number: int, line: bytes) -> dict[str, Any] | None:
+        """Return the event of a line that continues the chain."""
+        try:
+            fields: dict[str, Any] = json.loads(line.decode())
             stated = fields.pop("chain")
-            linked = _linked(chain, _canonical(fields))
+            linked = _linked(self.final, _canonical(fields))
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-            broken = f"line {number}: not a line of an event log"
-            break
+            self.broken = f"line {number}: not a line of an event log"
+            return None
         if linked != stated or not isinstance(fields.get("event"), str):
-            broken = (
+            self.broken = (
                 f"line {number}: the chain of hashes is broken; the log was changed after it "
                 "was written"
             )
-            break
-        chain = linked
-        events.append(fields)
-    return LogChain(tuple(events), chain, len(rest), broken)
+            return None
+        self.final = linked
+        self.n_events += 1
+        return fields
 
 
 def read_event_log(path: Path) -> Iterator[dict[str, Any]]:
@@ -252,12 +297,12 @@ def read_event_log(path: Path) -> Iterator[dict[str, Any]]:
     RecordingError
         When the file is no log, or the chain is broken: with the number of the line.
     """
-    chain = read_chain(path)
-    if chain.n_cut_bytes:
+    walk = ChainWalk(path)
+    yield from walk
+    if walk.n_cut_bytes:
         _log.warning("%s: its last line is cut and is not used", path)
-    yield from chain.events
-    if chain.broken is not None:
-        raise RecordingError(f"{path}, {chain.broken}")
+    if walk.broken is not None:
+        raise RecordingError(f"{path}, {walk.broken}")
 
 
 def session_files(log: Path) -> dict[str, Path]:

@@ -4,13 +4,13 @@ What this proves, and what it cannot, stands in `bci.recording.eventlog`.
 """
 
 import enum
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bci.errors import RecordingError
-from bci.recording.eventlog import SEALED, read_chain, session_files
+from bci.recording.eventlog import SEALED, ChainWalk, session_files
 from bci.sources.files import file_hash
 
 __all__ = [
@@ -196,17 +196,19 @@ def examine_session(
     logs = []
     logged: dict[str, str | None] = {}
     for log in paths:
-        chain = read_chain(log)
-        logged |= _logged_files(chain.events)
-        whole = chain.broken is None and not chain.n_cut_bytes
+        walk, last = ChainWalk(log), ""
+        for event in walk:
+            logged |= _logged_files(event)
+            last = event["event"]
+        whole = walk.broken is None and not walk.n_cut_bytes
         logs.append(
             LogEvidence(
                 path=log,
-                n_events=len(chain.events),
-                final_chain=chain.final,
-                broken=chain.broken,
-                n_cut_bytes=chain.n_cut_bytes,
-                sealed=whole and bool(chain.events) and chain.events[-1]["event"] == SEALED,
+                n_events=walk.n_events,
+                final_chain=walk.final,
+                broken=walk.broken,
+                n_cut_bytes=walk.n_cut_bytes,
+                sealed=whole and last == SEALED,
             )
         )
     # A log is proved by its chain: it may have grown since another one named its hash.
@@ -230,16 +232,13 @@ def examine_session(
     return Evidence(folder, tuple(logs), tuple(files))
 
 
-def _logged_files(events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Return the hash that the log names last for each file; None for one that was only begun."""
-    logged: dict[str, str | None] = {}
-    for event in events:
-        if event["event"] == SEALED and isinstance(event.get("files"), dict):
-            for name, entry in event["files"].items():
-                logged[name] = _hash(entry)
-        elif isinstance(event.get("file"), str):
-            logged[event["file"]] = _hash(event)
-    return logged
+def _logged_files(event: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the hashes of the files that an event names; None for one that was only begun."""
+    if event["event"] == SEALED and isinstance(event.get("files"), dict):
+        return {name: _hash(entry) for name, entry in event["files"].items()}
+    if isinstance(event.get("file"), str):
+        return {event["file"]: _hash(event)}
+    return {}
 
 
 def _hash(entry: Any) -> str | None:

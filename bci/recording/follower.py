@@ -284,10 +284,7 @@ class Follower:
         )
 
     def _new_lookout(self) -> Lookout:
-        ours = self._tracks[0].found
-        if ours.source_id:
-            return Lookout(StreamQuery(source_id=ours.source_id))
-        return Lookout(StreamQuery(name=ours.name, kind=ours.kind))
+        return Lookout(StreamQuery.of(self._tracks[0].found))
 
 
 def _fields(gap: RecordedGap) -> dict[str, object]:

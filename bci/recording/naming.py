@@ -12,16 +12,14 @@ from io import FileIO
 from pathlib import Path
 
 from bci.errors import SettingsError
+from bci.sources.xdf_chunks import MAGIC
 
-__all__ = ["is_free", "next_free", "open_new", "release"]
+__all__ = ["is_device", "is_free", "next_free", "open_new", "release"]
 
-#: What a claim holds: the beginning of every XDF file.
-CLAIM = b"XDF:"
 _LONGEST = 200
 _MOST_RUNS = 9999
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+=@,()-]*")
-#: Devices of Windows, whatever the suffix; refused everywhere, so that a folder can be copied.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -62,7 +60,7 @@ def next_free(folder: Path, template: str, **entities: object) -> Path:
         except OSError as error:
             raise SettingsError(f"{path} cannot be made: {error.strerror}") from error
         with os.fdopen(descriptor, "wb") as file:
-            file.write(CLAIM)
+            file.write(MAGIC)
         return path
     raise SettingsError(f"{folder / template}: all {_MOST_RUNS} runs are taken")
 
@@ -89,12 +87,7 @@ def _name(template: str, entities: Mapping[str, object], run: int, *, counted: b
     if counted and "{run}" not in template:
         stem, dot, suffix = name.rpartition(".")
         name = f"{stem}_run-{run:02d}.{suffix}" if dot else f"{name}_run-{run:02d}"
-    if (
-        not _NAME.fullmatch(name)
-        or ".." in name
-        or name.endswith((".", " "))
-        or _DEVICES.fullmatch(name)
-    ):
+    if not _NAME.fullmatch(name) or ".." in name or name.endswith((".", " ")) or is_device(name):
         raise SettingsError(
             f"file name {name!r} is refused: it must be a plain name inside the folder (letters, "
             "digits and . _ - + = @ , ( ), beginning with a letter or digit)"
@@ -104,11 +97,20 @@ def _name(template: str, entities: Mapping[str, object], run: int, *, counted: b
     return name
 
 
+def is_device(name: str) -> bool:
+    """Whether Windows takes a name for a device; refused everywhere, so a folder can be copied.
+
+    >>> is_device("con"), is_device("LPT1.xdf"), is_device("control.xdf")
+    (True, True, False)
+    """
+    return _DEVICES.fullmatch(name) is not None
+
+
 def is_free(path: Path) -> bool:
     """Whether a recording may be made there: nothing exists, or a claim."""
     try:
         with path.open("rb") as file:
-            return file.read(len(CLAIM) + 1) == CLAIM
+            return file.read(len(MAGIC) + 1) == MAGIC
     except FileNotFoundError:
         return True
     except OSError:

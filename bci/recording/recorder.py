@@ -201,9 +201,11 @@ class Recorder:
 
     def _end(self, writing: Writing) -> None:
         with self._lock:
-            waiting, followers = list(self._waiting), list(self._followers)
+            waiting = list(self._waiting)
         for one in waiting:
             one.join()
+        with self._lock:  # not before: one that was waited for may have joined a moment ago
+            followers = list(self._followers)
         for follower in followers:
             follower.join()
         if not writing.finished:

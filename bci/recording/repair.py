@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bci.errors import RecordingError, SettingsError
+from bci.recording.control import is_recorded
 from bci.recording.xdf import footer_xml, framed
 from bci.sources.files import readable_file
 from bci.sources.xdf_chunks import BOUNDARY, MAGIC, ChunkWalk, Tag, open_xdf_bytes
@@ -229,6 +230,10 @@ def repair_file(
     out = Path(out) if out is not None else repaired_path(path)
     if in_place:
         out = path.resolve()
+        # A recorder whose streams are silent writes nothing for seconds: the file's times tell too
+        # little, and all that it wrote later would be in a file that no longer has a name.
+        if is_recorded(out):
+            raise RecordingError(f"{path} is being recorded: stop its recorder first")
         with path.open("rb") as head:
             if head.read(len(MAGIC)) != MAGIC:
                 raise SettingsError(f"{path} is packed: repair it to another file")
@@ -278,14 +283,19 @@ def _scratch_beside(out: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 def _publish(scratch: Path, out: Path, *, replace: bool) -> None:
     """Give a finished file its name."""
+    claimed = False
     try:
         if not replace:
             # Whoever made this name meanwhile keeps it.
             os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            claimed = True
         os.replace(scratch, out)
     except FileExistsError as error:
         raise SettingsError(f"{out} exists: name another file with --out") from error
     except OSError as error:
+        if claimed:
+            with contextlib.suppress(OSError):
+                out.unlink()
         raise SettingsError(f"{out} cannot be made: {error.strerror}") from error
 
 

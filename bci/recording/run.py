@@ -71,7 +71,7 @@ class RunRecording:
         self = cls.__new__(cls)
         self._begin(RecorderProcess.attach(path), log, on_notice, on_failure)
         self._watch.start()
-        log.write("recording_taken_over", file=path.name)
+        self._write("recording_taken_over")
         return self
 
     def _begin(
@@ -96,11 +96,11 @@ class RunRecording:
         """
         self._recorder.start()
         self._watch.start()
-        self._log.write("recording_started", file=self.path.name)
+        self._write("recording_started")
 
     @property
     def status(self) -> RecorderStatus | None:
-        """The newest status, at most 0.2 s old; None before the first."""
+        """The newest status, at most 0.2 s old; None before `start`."""
         return self._watch.status
 
     @property
@@ -125,9 +125,8 @@ class RunRecording:
         try:
             summary = self._recorder.stop()
         except Exception as error:
-            self._log.write(
+            self._write(
                 "recording_failed",
-                file=self.path.name,
                 sha256=recording_hash(self.path) if self.path.is_file() else None,
                 reason=str(error),
             )
@@ -137,15 +136,21 @@ class RunRecording:
             raise RecordingError(f"{summary.path} has not been read back")
         for notice in (*summary.notices, *(() if found.ok else (str(found),))):
             self._notice(notice)
-        self._log.write(
+        self._write(
             "recording_finished",
-            file=self.path.name,
             sha256=found.sha256,
             samples={s.source_id or s.name: s.n_samples for s in summary.streams},
             readback=str(found),
             completed=completed,
         )
         return summary
+
+    def _write(self, event: str, **fields: Any) -> None:
+        """Write into the log; that it cannot be written is said, and ends no recording."""
+        try:
+            self._log.write(event, file=self.path.name, **fields)
+        except RecordingError as error:
+            self._notice(str(error))
 
     def _notice(self, text: str) -> None:
         if text not in self._told:

@@ -25,7 +25,7 @@ def events_xml() -> str:
     info = ET.Element("info")
     for tag, text in (
         ("name", RECORDER_STREAM),
-        ("type", "Markers"),
+        ("type", "Log"),  # not "Markers": other programs would take it for cues
         ("channel_count", "1"),
         ("channel_format", "string"),
         ("nominal_srate", "0"),
@@ -115,6 +115,11 @@ class Shared:
         while self._events:
             taken.append(self._events.popleft())
         return taken
+
+    def refuse(self, found: FoundStream) -> None:
+        """Take note of a stream that has no form in the file."""
+        with self._lock:
+            self.refused += (found,)
 
     def claim(self, found: FoundStream) -> bool:
         """Take an outlet for oneself; False when another has it."""

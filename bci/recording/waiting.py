@@ -103,7 +103,7 @@ def refuse_unrecordable(found: FoundStream, shared: Shared) -> bool:
     """Say that a stream has no form in the file, if so; the others go on."""
     if recordable(found):
         return False
-    shared.refused += (found,)
+    shared.refuse(found)
     shared.event("refused", name=found.name, source_id=found.source_id, why="no form in XDF")
     shared.say(
         f"LSL stream {found} is not recorded: a stream of {found.n_channels} channels of type "

@@ -1,5 +1,6 @@
 """Watching a recorder in its process: what goes wrong is said while there is time."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -31,7 +32,7 @@ class RecorderWatch:
     Attributes
     ----------
     status : RecorderStatus or None
-        The newest answer; any thread may read it.
+        The newest answer, from `start` on; any thread may read it.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class RecorderWatch:
         self._thread = threading.Thread(target=self._run, name="recorder watch", daemon=True)
 
     def start(self) -> None:
-        """Start to watch."""
+        """Ask once, then start to watch."""
+        with contextlib.suppress(RolandicError):  # the thread will say it
+            self.status = self._recorder.status()
         self._thread.start()
 
     def stop(self) -> None:

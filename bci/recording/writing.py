@@ -68,7 +68,6 @@ class Writing:
         ------
         OSError
         """
-        self._events_id = self._writer.add_stream(events_xml())
         self._shared.event("started")
         self._write_queued()
         self._writer.write_boundary()
@@ -193,6 +192,8 @@ class Writing:
     def _write_events(self) -> None:
         events = self._shared.take_events()
         if events:
+            if not self._events_id:  # behind the streams: many a script takes a file's first
+                self._events_id = self._writer.add_stream(events_xml())
             stamps = [at_s for at_s, _ in events]
             self._writer.write_strings(self._events_id, stamps, [[text] for _, text in events])
 

@@ -27,14 +27,12 @@ except ImportError:  # Windows
 
 from bci.errors import RecordingError
 from bci.recording.naming import open_new
+from bci.sources.xdf_chunks import BOUNDARY, MAGIC, Tag
 
 __all__ = ["XdfWriter", "footer_xml", "framed"]
 
-_FILE_HEADER, _STREAM_HEADER, _SAMPLES, _CLOCK_OFFSET, _BOUNDARY, _STREAM_FOOTER = range(1, 7)
-_MAGIC = b"XDF:"
 #: The smallest piece in which disks write.
 _SECTOR = 512
-_BOUNDARY_UUID = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 
 #: Little-endian, as the format has it.
 _NUMBERS = {
@@ -107,7 +105,7 @@ def _head(start: int, tag: int, n_content: int) -> bytes | None:
     for width in (1, 4, 8):
         at = start + 1 + width  # of the tag
         unreadable = [*range(at, at + 2)]
-        if tag == _CLOCK_OFFSET:
+        if tag == Tag.CLOCK_OFFSET:
             unreadable += range(at + 6, at + 22)
         if width >= shortest[0] and all(end % _SECTOR for end in unreadable):
             length = (n_content + 2).to_bytes(width, "little")
@@ -193,8 +191,8 @@ class XdfWriter:
         self._streams: dict[int, _Stream] = {}
         now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
         header = f"<info><version>1.0</version><datetime>{now}</datetime></info>"
-        self._pending = [_Pending((_MAGIC,), len(_MAGIC))]
-        self._chunk(_FILE_HEADER, f'<?xml version="1.0"?>{header}'.encode())
+        self._pending = [_Pending((MAGIC,), len(MAGIC))]
+        self._chunk(Tag.FILE_HEADER, f'<?xml version="1.0"?>{header}'.encode())
 
     def add_stream(self, xml: str) -> int:
         """Write a stream's header and return its number in the file.
@@ -221,7 +219,7 @@ class XdfWriter:
         )
         stream_id = len(self._streams) + 1
         self._streams[stream_id] = _Stream(n_channels, rows)
-        self._stream_chunk(_STREAM_HEADER, stream_id, xml.encode())
+        self._stream_chunk(Tag.STREAM_HEADER, stream_id, xml.encode())
         return stream_id
 
     def write_samples(
@@ -283,11 +281,11 @@ class XdfWriter:
             What to add to be on this machine's.
         """
         self._open_stream(stream_id).add_offset(time_s, offset_s)
-        self._stream_chunk(_CLOCK_OFFSET, stream_id, struct.pack("<dd", time_s, offset_s))
+        self._stream_chunk(Tag.CLOCK_OFFSET, stream_id, struct.pack("<dd", time_s, offset_s))
 
     def write_boundary(self) -> None:
         """Append a boundary: where a reader goes on after damage."""
-        self._chunk(_BOUNDARY, _BOUNDARY_UUID)
+        self._chunk(Tag.BOUNDARY, BOUNDARY)
 
     def write_footer(self, stream_id: int, *, brief: bool = False) -> None:
         """Close a stream: no more samples follow; `brief`: without the clock offsets."""
@@ -300,7 +298,7 @@ class XdfWriter:
             stream.last_stamp,
             () if brief else stream.offsets,
         )
-        self._stream_chunk(_STREAM_FOOTER, stream_id, content)
+        self._stream_chunk(Tag.STREAM_FOOTER, stream_id, content)
 
     def n_written(self, stream_id: int) -> int:
         """Return how many samples of a stream the system has."""
@@ -420,7 +418,7 @@ class XdfWriter:
         stream = self._streams[stream_id]
         ends = (float(stamps[0]), float(stamps[-1]))
         head = struct.pack("<I", stream_id)
-        self._chunk(_SAMPLES, head, *content, stream=stream, stamps=ends, n_samples=len(stamps))
+        self._chunk(Tag.SAMPLES, head, *content, stream=stream, stamps=ends, n_samples=len(stamps))
 
     def _stream_chunk(self, tag: int, stream_id: int, *content: bytes) -> None:
         self._chunk(tag, struct.pack("<I", stream_id), *content)
@@ -437,7 +435,7 @@ class XdfWriter:
         start = self.n_bytes + sum(chunk.n_bytes for chunk in self._pending)
         head = _head(start, tag, n_content)
         if head is None:
-            self._chunk(_BOUNDARY, _BOUNDARY_UUID)  # moves it on by 20 bytes
+            self._chunk(Tag.BOUNDARY, BOUNDARY)  # moves it on by 20 bytes
             self._chunk(tag, *content, stream=stream, stamps=stamps, n_samples=n_samples)
             return
         parts = (head, *content)

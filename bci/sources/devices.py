@@ -7,15 +7,13 @@ stream or by that and the host that sends it, since a driver's settings and buff
 
 import json
 import logging
-import os
-import tempfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import platformdirs
 
 from bci.errors import SettingsError
-from bci.private import private_folder
+from bci.private import private_folder, write_private
 from bci.sources.base import StreamInfo
 
 __all__ = [
@@ -141,9 +139,6 @@ def _write(offsets: dict[str, float], path: Path) -> None:
     text = json.dumps({"version": _VERSION, "offsets_s": offsets}, indent=2, sort_keys=True)
     try:
         private_folder(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".offsets-")  # 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        Path(name).replace(path)
+        write_private(path, f"{text}\n")
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error.strerror}") from error

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from xml.etree import ElementTree as ET
 
 import pylsl
@@ -16,6 +16,7 @@ from bci.errors import SettingsError, StreamError
 from bci.sources.base import Channel, StreamInfo
 from bci.sources.labels import canonical_label
 from bci.sources.lsl_config import configure_lsl, lsl_settings
+from bci.sources.units import declared_impedance
 
 __all__ = [
     "DTYPES",
@@ -70,6 +71,16 @@ class StreamQuery:
     kind: str | None = None
     source_id: str | None = None
     predicate: str | None = None
+
+    @classmethod
+    def of(cls, stream: "FoundStream | StreamInfo") -> Self:
+        """Return what finds a stream again: its source id; else its name and type.
+
+        An empty source id is none: it would match whatever else has none.
+        """
+        if stream.source_id:
+            return cls(source_id=stream.source_id)
+        return cls(name=stream.name, kind=stream.kind)
 
     def xpath(self) -> str:
         """Return the predicate that liblsl resolves by.
@@ -296,6 +307,7 @@ def describe_stream(xml: str) -> StreamInfo:
             unit=_text(node, "unit"),
             kind=_text(node, "type") or kind,
             position_m=_position(node),
+            impedance_ohm=declared_impedance(_text(node, "impedance")),
         )
         for number, node in enumerate(described, start=1)
     ] or [Channel(label=f"ch{number}", kind=kind) for number in range(1, n_channels + 1)]

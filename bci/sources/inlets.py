@@ -9,6 +9,7 @@ already copied is kept.
 """
 
 import ctypes
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -33,6 +34,8 @@ NUMPY_DTYPES: dict[str, np.dtype[np.generic]] = {
 }
 
 _LOST = -2
+#: References to characters that XML 1.0 does not have, as liblsl (pugixml) writes them.
+_NO_CHARACTER = re.compile(r"&#0*(?:[0-8]|1[124-9]|2[0-9]|3[01]);")
 
 
 def open_inlet(stream: FoundStream, timeout_s: float) -> tuple[pylsl.StreamInlet, str]:
@@ -60,7 +63,9 @@ def open_inlet(stream: FoundStream, timeout_s: float) -> tuple[pylsl.StreamInlet
     configure_lsl()
     inlet = pylsl.StreamInlet(stream.handle, max_buflen=360, recover=False, as_numpy=True)
     try:
-        xml: str = inlet.info(timeout_s).as_xml()
+        # A control character in a name (a string that was not terminated) is written as a reference
+        # that no parser of XML takes: one such stream must not keep the others from being recorded.
+        xml = _NO_CHARACTER.sub("?", inlet.info(timeout_s).as_xml())
         inlet.open_stream(timeout_s)
     except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
         raise StreamError(

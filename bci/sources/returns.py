@@ -37,12 +37,9 @@ class ReturnWatch:
 
     def __init__(self, info: StreamInfo, uids: set[str]) -> None:
         configure_lsl()
-        if info.source_id:
-            self._query = StreamQuery(source_id=info.source_id)
-        else:
-            self._query = StreamQuery(
-                name=info.name, kind=info.kind, predicate=f"hostname='{info.hostname}'"
-            )
+        self._query = StreamQuery.of(info)
+        if not info.source_id:
+            self._query = replace(self._query, predicate=f"hostname='{info.hostname}'")
         self._uids = frozenset(uids)
         self._found: FoundStream | None = None
         self._stop = threading.Event()

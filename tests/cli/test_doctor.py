@@ -1,6 +1,7 @@
 """``bci doctor``."""
 
 import json
+import re
 
 from bci.doctor import CHECKS
 
@@ -21,7 +22,7 @@ def test_a_failed_check_ends_with_code_2_and_says_what_to_do(bci_here, monkeypat
     monkeypatch.setenv("LSLAPICFG", str(tmp_path / "absent.cfg"))
     outcome = bci_here("doctor")
     assert outcome.code == 2
-    assert "✗ failed  LSL settings" in outcome.out
+    assert re.search("✗ failed +LSL settings", outcome.out)
     assert "→ mend LSLAPICFG, or unset it" in outcome.out
     assert outcome.errors == [
         f"error: 1 of {len(CHECKS)} checks failed (LSL settings): do what they say"

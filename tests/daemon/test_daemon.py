@@ -74,6 +74,20 @@ def test_hup_begins_a_new_file_and_loses_nothing(
     assert first[0] < second[0] <= first[-1] + 1 < second[-1]
 
 
+@posix
+def test_hup_while_nothing_is_recorded_is_answered_in_words(
+    begin_daemon: Callable[..., Any],
+) -> None:
+    """There is no file to follow: that is said, and is no fault."""
+    daemon = begin_daemon("[recording]\nat_start = false\n")
+    daemon.wait_for(lambda s: s["state"] == "running", "ran")
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for(
+        lambda s: any("no new file" in notice["text"] for notice in s["notices"]), "said why"
+    )
+    assert daemon.terminate()[0] == 0  # `finish` looks for tracebacks
+
+
 def test_the_socket_does_what_signals_do(sender: Any, begin_daemon: Callable[..., Any]) -> None:
     """``--new-file`` and ``--stop`` work wherever signals do not."""
     sender.start()

@@ -1,5 +1,6 @@
 """Remote control over real sockets, by clients as labs have them."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -10,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from bci.daemon.file_names import FileName
+from bci.daemon.file_names import FileName, claim
 from bci.daemon.remote import RemoteControl
-from bci.daemon.remote_files import claim
 from bci.daemon.remote_settings import RemoteSettings
 from bci.errors import SettingsError, StreamError
 
@@ -252,6 +252,28 @@ def test_a_slow_command_holds_up_no_other_connection(
         first.sendall(b"start\n")
         assert "2 clients are connected already" in read_all(third)[0]
         assert target.path is None
+
+
+def test_commands_do_not_pile_up_without_bound(
+    listening: Listening, target: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one hangs, clients that send and hang up are let in only up to a number of lines."""
+    monkeypatch.setattr("bci.daemon.remote._MOST_LINES", 20)
+    control = listening()
+    target.may_end.clear()
+    with connected(control) as first:
+        first.sendall(b"start\n")
+        answered = []
+        for _ in range(10):
+            with connected(control) as hasty:
+                hasty.sendall(10 * b"update\n")
+                hasty.shutdown(socket.SHUT_WR)
+                hasty.settimeout(0.2)
+                with contextlib.suppress(TimeoutError):
+                    answered.append(hasty.recv(1000))
+    assert answered
+    assert all(b"too many commands are waiting" in answer for answer in answered)
+    assert len(answered) >= 7
 
 
 def test_clients_that_were_refused_hold_no_place(listening: Listening) -> None:

@@ -107,7 +107,7 @@ def test_a_labrecorder_script_records_unchanged(
                 b"{participant:P003} {task:MemoryGuided}"
             )
             started = send(b"start")
-            assert f"exp/P003_block_MemoryGuided_{run}.xdf" in started
+            assert f"exp/P003_block_MemoryGuided_{run}.xdf, 1 stream" in started
             threading.Event().wait(0.5)  # how long the script's experiment takes
             send(b"stop")
         script.sendall(b"stop\n")

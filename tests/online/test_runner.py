@@ -78,8 +78,9 @@ def test_a_log_that_cannot_be_written_is_a_failure_with_a_reason(fed, tmp_path):
             if len(written) == 4:
                 raise OSError(28, "No space left on device")
             written.append(json.loads(text)["event"])
+            return len(text)
 
-        def flush(self):
+        def truncate(self, size):
             pass
 
     log.close()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bci.errors import RecordingError, SettingsError
-from bci.recording.eventlog import EventLog, read_chain, read_event_log
+from bci.recording.eventlog import ChainWalk, EventLog, read_event_log
 
 
 def written(path, n=5):
@@ -74,8 +74,9 @@ def test_a_last_line_that_is_cut_is_said_and_not_fatal(tmp_path, tail, caplog):
     written(path)
     with path.open("ab") as file:
         file.write(tail)
-    chain = read_chain(path)
-    assert (len(chain.events), chain.n_cut_bytes, chain.broken) == (5, len(tail), None)
+    walk = ChainWalk(path)
+    assert len(list(walk)) == 5
+    assert (walk.n_events, walk.n_cut_bytes, walk.broken) == (5, len(tail), None)
     with caplog.at_level(logging.WARNING):
         assert len(list(read_event_log(path))) == 5
     assert "its last line is cut" in caplog.text
@@ -130,10 +131,11 @@ def test_a_log_is_sealed_with_the_hash_of_every_file(tmp_path):
         log.write("first")
         final = log.seal()
         assert log.chain == final
-    chain = read_chain(tmp_path / "session.jsonl")
-    assert chain.final == final
-    assert chain.events[-1]["event"] == "sealed"
-    assert chain.events[-1]["files"] == {
+    walk = ChainWalk(tmp_path / "session.jsonl")
+    *_, sealed = walk
+    assert walk.final == final
+    assert sealed["event"] == "sealed"
+    assert sealed["files"] == {
         "model.bci": {"sha256": hashlib.sha256(b"model").hexdigest(), "n_bytes": 5},
         "runs/a.xdf": {"sha256": hashlib.sha256(b"samples").hexdigest(), "n_bytes": 7},
     }
@@ -159,3 +161,32 @@ def test_what_json_cannot_hold_is_an_error_at_once(tmp_path):
         log.write("after", ok=True)
     assert [json.loads(line)["event"] for line in path.read_text("utf-8").splitlines()] == ["after"]
     assert len(list(read_event_log(path))) == 1
+
+
+def test_a_line_that_did_not_fit_leaves_the_chain_whole(tmp_path, monkeypatch):
+    """What a full disk took of a line is taken back; when there is room again the log goes on."""
+    log = EventLog(tmp_path / "log.jsonl")
+    log.write("before")
+    file = log._file  # noqa: SLF001 -- a disk that fills
+
+    class Full:
+        n_left = 10
+
+        def write(self, data):
+            if not self.n_left:
+                raise OSError(28, "No space left on device")
+            n_done, self.n_left = file.write(data[: self.n_left]), 0
+            return n_done
+
+        def truncate(self, size):
+            return file.truncate(size)
+
+    with monkeypatch.context() as full:
+        full.setattr(log, "_file", Full())
+        with pytest.raises(RecordingError, match="No space left"):
+            log.write("lost")
+    log.write("after")
+    log.close()
+    walk = ChainWalk(log.path)
+    assert [event["event"] for event in walk] == ["before", "after"]
+    assert walk.broken is None

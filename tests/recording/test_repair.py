@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,12 @@ import pytest
 import pyxdf
 
 from bci.errors import RecordingError, SettingsError
+from bci.recording import RecorderProcess
 from bci.recording.repair import examine_file, repair_file
 from bci.recording.xdf import XdfWriter
+from bci.sources.clock import lsl_clock
+from bci.sources.discovery import StreamQuery
+from bci.sources.markers import MarkerOutlet
 from bci.sources.xdf import read_xdf
 from bci.sources.xdf_chunks import BOUNDARY, ChunkWalk, Tag, XdfChunk
 
@@ -134,6 +139,26 @@ def test_a_file_that_is_being_written_is_not_replaced(
     with pytest.raises(RecordingError, match="is being written"):
         repair_file(recording, in_place=True)
     assert recording.read_bytes().endswith(b"more")
+
+
+def test_a_file_is_not_replaced_under_a_recorder_that_has_nothing_to_write(
+    tmp_path: Path,
+) -> None:
+    """Its markers are rare: what it wrote afterwards would be in a file without a name."""
+    outlet = MarkerOutlet("rare markers", f"test-{uuid.uuid4().hex}")
+    path = tmp_path / "live.xdf"
+    recorder = RecorderProcess([StreamQuery(source_id=outlet.source_id)], path)
+    recorder.start()
+    try:
+        with pytest.raises(RecordingError, match="is being recorded"):
+            repair_file(path, in_place=True)
+        outlet.push("left_hand", lsl_clock())
+    finally:
+        summary = recorder.stop()
+        outlet.close()
+    assert summary.readback is not None
+    assert summary.readback.ok
+    assert b"left_hand" in path.read_bytes()
 
 
 @pytest.mark.parametrize("what", ["length", "count", "stamp", "stream", "zeros"])

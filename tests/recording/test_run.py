@@ -80,3 +80,24 @@ def test_the_death_of_its_recorder_is_loud(tmp_path: Path, outlet: EegOutlet) ->
     event = next(e for e in read_event_log(log.path) if e["event"] == "recording_failed")
     assert event["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     outlet.close()
+
+
+def test_a_log_that_cannot_be_written_costs_no_sample(tmp_path: Path, outlet: EegOutlet) -> None:
+    """It is said, and the recording begins and ends all the same: no recorder is left running."""
+    notices: list[str] = []
+    failures: list[BaseException] = []
+    query = StreamQuery(source_id=outlet.info.source_id)
+    log = EventLog(tmp_path / "log.jsonl")
+    log._failure = OSError(5, "Input/output error")  # noqa: SLF001 -- a disk that is gone
+    run = RunRecording([query], tmp_path / "a.xdf", log, notices.append, failures.append)
+    run.start()
+    outlet.push(np.zeros((30, 1)), lsl_clock() - np.arange(30)[::-1] / 100)
+    until(lambda: run.status is not None and run.status.streams[0].n_samples == 30)
+    summary = run.stop(completed=True)
+    log.close()
+    assert summary.readback is not None
+    assert summary.readback.ok
+    assert summary.streams[0].n_samples == 30
+    assert [text for text in notices if "log cannot be written" in text]
+    assert not failures
+    outlet.close()

@@ -119,7 +119,7 @@ def recorded(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=False
     )
     streams.sort(key=lambda stream: stream["info"]["stream_id"])
-    own, amp = streams
+    amp, own = streams
     return amp, [json.loads(text) for (text,) in own["time_series"]]
 
 

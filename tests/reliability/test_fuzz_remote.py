@@ -13,9 +13,8 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from bci.daemon.file_names import FileName
+from bci.daemon.file_names import FileName, claim
 from bci.daemon.remote import RemoteControl
-from bci.daemon.remote_files import claim
 from bci.daemon.remote_protocol import LONGEST_LINE
 from bci.daemon.remote_settings import RemoteSettings
 from bci.errors import SettingsError

@@ -42,8 +42,9 @@ def load(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=False
     )
     streams.sort(key=lambda stream: stream["info"]["stream_id"])
-    assert streams[0]["info"]["name"] == ["Rolandic recorder"]
-    return streams[1:], [json.loads(text) for (text,) in streams[0]["time_series"]]
+    (log,) = [stream for stream in streams if stream["info"]["name"] == ["Rolandic recorder"]]
+    streams.remove(log)
+    return streams, [json.loads(text) for (text,) in log["time_series"]]
 
 
 def until(condition: Callable[[], Any], what: str, within_s: float = WAIT_S) -> float:

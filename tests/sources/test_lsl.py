@@ -18,6 +18,7 @@ from bci.sources.discovery import (
     find_streams,
     resolve_one,
 )
+from bci.sources.inlets import open_inlet
 from bci.sources.lsl import LslSource
 from bci.sources.markers import MarkerInlet, MarkerOutlet
 from bci.sources.outlet import EegOutlet
@@ -117,7 +118,7 @@ def test_predicate_that_is_not_xpath() -> None:
 def test_description_is_complete(source_id: str) -> None:
     """Labels, units, types and positions of an outlet arrive as they were declared."""
     channels = (
-        Channel("C3", "microvolts", "EEG", (-0.065, 0.001, 0.06)),
+        Channel("C3", "microvolts", "EEG", (-0.065, 0.001, 0.06), impedance_ohm=7500.0),
         Channel("EOG left", "millivolts", "EOG"),
         Channel("trigger", "", "Misc"),
     )
@@ -135,9 +136,27 @@ def test_description_is_complete(source_id: str) -> None:
     ]
     np.testing.assert_allclose(info.channels[0].position_m, channels[0].position_m, rtol=1e-12)
     assert info.channels[1].position_m is None
+    assert [c.impedance_ohm for c in info.channels] == [7500.0, None, None]
     for text in ("<label>M1</label>", "<name>easycap</name>", "Rolandic"):
         assert text in xml
     outlet.close()
+
+
+def test_a_control_character_in_a_name_is_no_broken_description(source_id: str) -> None:
+    """Some senders do not end their strings: such a stream can be read and recorded like others."""
+    info = pylsl.StreamInfo("bad\x01name", "EEG", 1, 100.0, "float32", source_id)
+    outlet = pylsl.StreamOutlet(info)
+    _, xml = open_inlet(resolve_one(StreamQuery(source_id=source_id), WAIT_S), WAIT_S)
+    assert describe_stream(xml).name == "bad?name"
+    del outlet
+
+
+def test_what_finds_a_stream_again() -> None:
+    """Its source id; without one its name and type, since an empty id is that of many."""
+    info = StreamInfo("amp", "EEG", "", 100.0, (Channel("C3"),))
+    assert StreamQuery.of(info) == StreamQuery(name="amp", kind="EEG")
+    with_id = StreamInfo("amp", "EEG", "amp-1", 100.0, (Channel("C3"),))
+    assert StreamQuery.of(with_id) == StreamQuery(source_id="amp-1")
 
 
 def test_undescribed_channels_are_numbered() -> None:
