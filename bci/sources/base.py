@@ -46,12 +46,15 @@ class Channel:
         ``"EEG"``, ``"EOG"``, ``"EMG"``, ``"Misc"``, ...
     position_m : (float, float, float) or None
         In head coordinates (m), where the stream gives it.
+    impedance_ohm : float or None
+        As measured before the stream began, where it says so; no part of what a channel is.
     """
 
     label: str
     unit: str = ""
     kind: str = "EEG"
     position_m: tuple[float, float, float] | None = None
+    impedance_ohm: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ __all__ = [
     "FoundStream",
     "Lookout",
     "StreamQuery",
+    "await_streams",
     "configure_lsl",
     "describe_stream",
     "find_streams",
@@ -200,6 +201,20 @@ def _check(query: StreamQuery) -> None:
         ) from error
 
 
+def await_streams(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
+    """Wait for at least one stream that matches, then return all that do; empty: none came.
+
+    Two programs may send under one source id, by mistake: both are returned.
+
+    Raises
+    ------
+    SettingsError
+        For a predicate that is not XPath.
+    """
+    first = _first(query, timeout_s)
+    return _sorted([*first, *find_streams(query, _GATHER_S)]) if first else []
+
+
 def resolve_streams(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
     """Wait for at least one stream that matches, then return all that do.
 
@@ -210,6 +225,14 @@ def resolve_streams(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
     SettingsError
         For a predicate that is not XPath.
     """
+    streams = await_streams(query, timeout_s)
+    if not streams:
+        raise _none_there(query, timeout_s)
+    return streams
+
+
+def _first(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
+    """Return who answers first, within the time."""
     configure_lsl()
     _check(query)
     first: list[Any] = []
@@ -217,10 +240,11 @@ def resolve_streams(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
     while not first and (left_s := deadline - time.monotonic()) > 0:
         # In slices: Ctrl-C does not reach a call that waits inside liblsl.
         first = pylsl.resolve_bypred(query.xpath(), minimum=1, timeout=min(left_s, _SLICE_S))
-    if first and query.source_id is not None:
-        return _sorted(map(found_stream, first))  # a source id means one device: none to wait for
-    if first:
-        return find_streams(query, _GATHER_S)
+    return _sorted(map(found_stream, first))
+
+
+def _none_there(query: StreamQuery, timeout_s: float) -> StreamError:
+    """Return the error that says what is there instead."""
     there = find_streams(None, 1.0)
     listed = "; ".join(map(str, there)) if there else "none at all"
     scope = (
@@ -231,7 +255,7 @@ def resolve_streams(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
         and not held.known_peers
         else ""
     )
-    raise StreamError(
+    return StreamError(
         f"no LSL stream with {query} within {timeout_s:g} s; there are: {listed}{scope}"
     )
 
@@ -246,9 +270,11 @@ def resolve_one(query: StreamQuery, timeout_s: float) -> FoundStream:
     SettingsError
         For a predicate that is not XPath.
     """
-    streams = resolve_streams(query, timeout_s)
+    # A source id means one device: it is not waited whether there is another.
+    look = _first if query.source_id is not None else await_streams
+    streams = look(query, timeout_s)
     if not streams:
-        raise StreamError(f"the LSL stream with {query} went away while it was being resolved")
+        raise _none_there(query, timeout_s)
     if len(streams) > 1:
         raise StreamError(
             f"{len(streams)} LSL streams match {query}: {'; '.join(map(str, streams))}; "

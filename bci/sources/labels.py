@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from bci.errors import ChannelError
 
-__all__ = ["SENSORIMOTOR", "canonical_label", "match_channels", "standard_position"]
+__all__ = [
+    "SENSORIMOTOR",
+    "canonical_label",
+    "match_channels",
+    "near_electrodes",
+    "standard_position",
+]
 
 #: The rows FC, C and CP between the fifth and the sixth column: the usual 21 over the
 #: sensorimotor cortex.
@@ -87,6 +93,16 @@ def standard_position(label: str) -> tuple[float, float, float] | None:
         the montage does not have.
     """
     return _positions().get(canonical_label(label))
+
+
+def near_electrodes(label: str) -> list[str]:
+    """Return up to three electrodes of the standard montage whose names are nearest.
+
+    >>> near_electrodes("Ch 3")
+    ['C3', 'FC3', 'CP3']
+    """
+    found = difflib.get_close_matches(label.strip().lower(), list(_spellings()), n=3, cutoff=0.5)
+    return [_spellings()[name] for name in found]
 
 
 def _near(label: str, available: Sequence[str]) -> list[str]:

@@ -133,8 +133,9 @@ class LslSource:
             self._unwatch()
         if double is not None and info.source_id:
             self.close()
+            both = " and ".join(sorted(map(str, (stream, double))))  # said alike each time
             raise StreamError(
-                f"two LSL streams have the source id {info.source_id!r}: {stream} and {double}; "
+                f"two LSL streams have the source id {info.source_id!r}: {both}; "
                 "end one of the two programs, or set another id in one"
             )
         warning = undeclared_unit_warning(info.channels, self._unit)

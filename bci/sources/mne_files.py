@@ -29,7 +29,13 @@ from bci.sources.edf_header import (
 from bci.sources.files import readable_file
 from bci.sources.labels import canonical_label, standard_position
 from bci.sources.recording import Recording
-from bci.sources.units import implausible_volts, suggested_unit, unit_scale, volts_per
+from bci.sources.units import (
+    declared_impedance,
+    implausible_volts,
+    suggested_unit,
+    unit_scale,
+    volts_per,
+)
 
 __all__ = ["read_mne"]
 
@@ -251,6 +257,14 @@ def _file_notes(
     return notes
 
 
+def _impedance(raw: Any, index: int) -> float | None:
+    """Return what the file says of a channel's impedance (Ohm); only BrainVision says anything."""
+    said = getattr(raw, "impedances", {}).get(raw.ch_names[index], {})
+    if said.get("imp_unit") != "kOhm":
+        return None
+    return declared_impedance(str(said.get("imp")))
+
+
 def read_mne(
     path: Path, *, unit: str | None = None, labels: Sequence[str] | None = None
 ) -> Recording:
@@ -308,6 +322,7 @@ def read_mne(
             label=canonical_label(label),
             unit=unit if unit is not None else item.unit,
             position_m=_position(raw.info["chs"][index]),
+            impedance_ohm=_impedance(raw, index),
         )
         for label, item, index in zip(
             labels or [item.label for item in declared], declared, picks, strict=True

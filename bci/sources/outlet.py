@@ -1,6 +1,7 @@
 """Signals onto the network: an LSL outlet that says everything about its channels."""
 
 import ctypes
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def wire_dtype(dtype: str) -> str:
 def wire_channels(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
     """Return channels as they are declared on the wire: EEG without a known unit in microvolts."""
     return tuple(
-        Channel(channel.label, DEFAULT_STREAM_UNIT, channel.kind, channel.position_m)
+        replace(channel, unit=DEFAULT_STREAM_UNIT)
         if is_eeg(channel) and volts_per(channel.unit) is None
         else channel
         for channel in channels
@@ -157,6 +158,8 @@ def _declaration(info: StreamInfo, reference: str, cap: str) -> pylsl.StreamInfo
         if channel.unit:
             node.append_child_value("unit", channel.unit)
         node.append_child_value("type", channel.kind)
+        if channel.impedance_ohm is not None:
+            node.append_child_value("impedance", repr(channel.impedance_ohm / 1000))  # in kOhm
         if channel.position_m is not None:
             location = node.append_child("location")
             for axis, metres in zip("XYZ", channel.position_m, strict=True):

@@ -11,6 +11,7 @@ from bci.sources.base import Channel
 
 __all__ = [
     "DEFAULT_STREAM_UNIT",
+    "declared_impedance",
     "implausible_volts",
     "is_eeg",
     "suggested_unit",
@@ -59,6 +60,20 @@ def volts_per(unit: str) -> float | None:
             spelled = "u" + spelled.removeprefix(mu)
             break
     return _VOLTS_PER.get(spelled.lower().replace(" ", ""))
+
+
+def declared_impedance(text: str) -> float | None:
+    """Read a channel's impedance as LSL's EEG meta-data has it, in kOhm; None for what is none.
+
+    >>> declared_impedance("7.5"), declared_impedance(""), declared_impedance("-1")
+    (7500.0, None, None)
+    """
+    try:
+        kilo_ohm = float(text)
+    except ValueError:
+        return None
+    # Amplifiers that cannot measure declare 0 or a negative number.
+    return 1000.0 * kilo_ohm if 0.0 < kilo_ohm < float("inf") else None
 
 
 def is_eeg(channel: Channel) -> bool:

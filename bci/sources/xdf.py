@@ -6,6 +6,7 @@ clock they are carried on in the count before it (`bci.sources.xdf_clock`).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -17,9 +18,11 @@ from bci.errors import ChannelError, RecordingError
 from bci.events import Marker
 from bci.sources.base import Channel, StreamInfo
 from bci.sources.files import readable_file
+from bci.sources.impedance import stream_impedances
 from bci.sources.labels import canonical_label
 from bci.sources.recording import Recording
 from bci.sources.units import (
+    declared_impedance,
     implausible_volts,
     is_eeg,
     suggested_unit,
@@ -120,6 +123,7 @@ def _channels(stream: XdfStream, labels: Sequence[str] | None, path: Path) -> tu
                 unit=_text(item, "unit"),
                 kind=_text(item, "type") or kind,
                 position_m=_place(item.find("location")),
+                impedance_ohm=declared_impedance(_text(item, "impedance")),
             )
         )
     return tuple(channels)
@@ -237,7 +241,11 @@ def read_xdf(
     path = readable_file(Path(path))
     file = load_streams(path)
     eeg = _choose(file.streams, stream, path)
-    channels = _channels(eeg, labels, path)
+    ohm = stream_impedances(file.streams)
+    channels = tuple(
+        replace(channel, impedance_ohm=ohm.get(channel.label, channel.impedance_ohm))
+        for channel in _channels(eeg, labels, path)
+    )
     numbers = np.asarray(eeg.values).astype(np.float64)
     samples = _volts(np.ascontiguousarray(numbers), channels, path, unit)
     events = recorder_events(file.streams)

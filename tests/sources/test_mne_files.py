@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mne
 import numpy as np
+import pybv
 import pytest
 
 from bci.errors import ChannelError, InputError, RecordingError, SettingsError
@@ -349,3 +350,18 @@ def test_bad_channels_are_all_named_in_one_line(tmp_path: Path) -> None:
     nearly[-2, 5] += 1e-7
     check_channels(_with(recording, nearly), [3, 4, 5])
     assert issubclass(ChannelError, InputError)
+
+
+def test_impedances_of_brainvision_are_kept(tmp_path: Path) -> None:
+    """As the amplifier wrote them into the header, in kOhm; what it could not measure is none."""
+    pybv.write_brainvision(
+        data=1e-5 * np.random.default_rng(0).standard_normal((3, 500)),
+        sfreq=250.0,
+        ch_names=["C3", "Cz", "C4"],
+        fname_base="a",
+        folder_out=str(tmp_path),
+    )
+    with (tmp_path / "a.vhdr").open("a", encoding="utf-8") as header:
+        header.write("\nImpedance [kOhm] at 12:00:00 :\nC3: 4\nCz: 61\nC4: ???\n")
+    channels = read_mne(tmp_path / "a.vhdr").info.channels
+    assert [channel.impedance_ohm for channel in channels] == [4_000.0, 61_000.0, None]

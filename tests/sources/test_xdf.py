@@ -238,6 +238,26 @@ def test_damage_in_the_middle_is_skipped_and_told(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_stream_of_impedances_tells_those_of_the_electrodes(tmp_path: Path) -> None:
+    """Its last value above zero counts, in its unit; a channel that it does not name has none."""
+    eeg_desc = "".join(f"<channel><label>{name}</label></channel>" for name in ("C3", "C4"))
+    desc = (
+        "<channels><channel><label>C3</label><unit>kohm</unit></channel>"
+        "<channel><label>Cz</label></channel></channels>"
+    )
+    path = write(
+        tmp_path / "a.xdf",
+        header(1, desc=f"<channels>{eeg_desc}</channels>"),
+        header(2, desc=desc, type="Impedance", nominal_srate=0),
+        numbers(1, STAMPS, eeg()),
+        numbers(2, STAMPS[:3], np.array([[80, 5], [12, 5], [0, 5]], np.float32)),
+        footer(1),
+        footer(2),
+    )
+    recording = read_xdf(path, unit="uV")
+    assert [channel.impedance_ohm for channel in recording.info.channels] == [12e3, None]
+
+
 def test_the_description_becomes_channels(tmp_path: Path) -> None:
     """Labels, units, kinds and places come from the stream; units scale each channel."""
     places = "".join(
@@ -245,7 +265,7 @@ def test_the_description_becomes_channels(tmp_path: Path) -> None:
     )
     desc = (
         "<channels><channel><label>c3..</label><unit>microvolts</unit><type>EEG</type>"
-        f"<location>{places}</location></channel>"
+        f"<location>{places}</location><impedance>12.5</impedance></channel>"
         "<channel><label>blink</label><unit>millivolts</unit><type>EOG</type></channel></channels>"
     )
     path = write(tmp_path / "a.xdf", header(1, desc=desc), numbers(1, STAMPS, eeg()), footer(1))
@@ -253,6 +273,7 @@ def test_the_description_becomes_channels(tmp_path: Path) -> None:
     first, second = recording.info.channels
     assert (first.label, first.unit, first.kind) == ("C3", "microvolts", "EEG")
     assert first.position_m == pytest.approx((-0.06, 0.01, 0.08))
+    assert (first.impedance_ohm, second.impedance_ohm) == (12_500.0, None)
     assert (second.label, second.kind, second.position_m) == ("blink", "EOG", None)
     np.testing.assert_array_equal(
         recording.samples, eeg().astype(np.float64) * np.array([1e-6, 1e-3])
