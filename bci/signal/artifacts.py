@@ -31,14 +31,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WindowProblem", "artifact_limits", "window_problem"]
+__all__ = ["FLAT_SHARE", "WindowProblem", "artifact_limits", "window_problem"]
 
 F64 = NDArray[np.float64]
 
 _MARGIN = 1.5
 _LEFT_OUT = 0.03
 _LEAST_MEDIANS, _MOST_MEDIANS = 2.5, 5.0
-_FLAT = 1e-3
+#: Of its limit: a channel whose peak-to-peak amplitude is no more is flat.
+FLAT_SHARE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def window_problem(window: F64, limits: F64) -> WindowProblem | None:
         span = window.max(axis=1) - window.min(axis=1)
     if not np.isfinite(span).all():
         return WindowProblem("not a number", int(np.isfinite(span).argmin()))
-    flat = span <= _FLAT * limits
+    flat = span <= FLAT_SHARE * limits
     if flat.any():
         return WindowProblem("flat", int(flat.argmax()))
     beyond = span > limits

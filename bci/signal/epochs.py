@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bci.acquisition.timelines import Timeline, timeline
 from bci.config import EpochSettings
 from bci.errors import ChannelError, RecordingError, TrialError
-from bci.signal.filters import design_bandpass, filter_segments
+from bci.signal.filters import design_bandpass, filter_segments, muscle_filter
 from bci.signal.trials import TOLERANCE_S, Trial, check_span, find_trials, trial_classes
 from bci.signal.windows import window_samples, window_starts
 from bci.sources.labels import match_channels
@@ -39,11 +39,14 @@ class LeftOut(NamedTuple):
     onset_s : float
         Of the cue, from the recording's first sample (s).
     reason : str
+        Rejected ones: a reason of `bci.signal.rejection`, a colon and the number.
+    class_name : str
     """
 
     recording: str
     onset_s: float
     reason: str
+    class_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +70,8 @@ class Epochs:
     rate_hz : float
     settings : EpochSettings
     left_out : tuple of LeftOut
+    muscle_v : ndarray of float64, shape (n_windows, n_channels), or None
+        RMS above 30 Hz (V); only where the settings ask for rejection.
     """
 
     X: F64 = field(repr=False)
@@ -81,6 +86,7 @@ class Epochs:
     rate_hz: float
     settings: EpochSettings
     left_out: tuple[LeftOut, ...] = ()
+    muscle_v: F64 | None = field(default=None, repr=False)
 
     @property
     def n_trials(self) -> int:
@@ -144,7 +150,7 @@ def cut_epochs(recordings: Sequence[Recording], settings: EpochSettings) -> Epoc
             stop = cue + int(starts[-1]) + n_times
             reason = _why_unusable(trial, float(times[cue]), cue, stop, line, settings, rate_hz)
             if reason:
-                left_out.append(LeftOut(names[run], onset_s, reason))
+                left_out.append(LeftOut(names[run], onset_s, reason, trial.class_name))
             else:
                 placed.append((run, cue, trial, onset_s))
     trial_y = np.array([classes.index(trial.class_name) for _, _, trial, _ in placed], np.int64)
@@ -152,12 +158,20 @@ def cut_epochs(recordings: Sequence[Recording], settings: EpochSettings) -> Epoc
 
     n_windows = len(starts)
     X = np.empty((len(placed) * n_windows, len(channels), n_times))
+    muscle_v = np.empty((len(X), len(channels))) if settings.reject else None
     at = 0
     for run, recording in enumerate(recordings):
-        filtered = filter_segments(recording.samples[:, indices[run]], lines[run].segments, sos)
+        samples = recording.samples[:, indices[run]]
+        filtered = filter_segments(samples, lines[run].segments, sos)
+        fast = None
+        if muscle_v is not None:
+            fast = filter_segments(samples, lines[run].segments, muscle_filter(rate_hz))
         for _, cue, _, _ in (place for place in placed if place[0] == run):
             for start in starts:
-                X[at] = filtered[cue + start : cue + start + n_times].T
+                window = slice(cue + start, cue + start + n_times)
+                X[at] = filtered[window].T
+                if muscle_v is not None and fast is not None:
+                    muscle_v[at] = np.sqrt(np.mean(fast[window] ** 2, axis=0))
                 at += 1
     trials = np.repeat(np.arange(len(placed), dtype=np.int64), n_windows)
     return Epochs(
@@ -173,6 +187,7 @@ def cut_epochs(recordings: Sequence[Recording], settings: EpochSettings) -> Epoc
         rate_hz=rate_hz,
         settings=settings,
         left_out=tuple(left_out),
+        muscle_v=muscle_v,
     )
 
 

@@ -14,7 +14,7 @@ from scipy import signal
 from bci.compiled import kernel
 from bci.errors import SettingsError
 
-__all__ = ["CausalFilter", "design_bandpass", "filter_segments"]
+__all__ = ["CausalFilter", "design_bandpass", "filter_segments", "muscle_filter"]
 
 F64 = NDArray[np.float64]
 
@@ -39,6 +39,25 @@ def design_bandpass(band_hz: tuple[float, float], rate_hz: float, order: int = 4
             f"sampling rate ({rate_hz:g} Hz): choose a lower --band"
         )
     sos: F64 = signal.butter(order, band_hz, btype="bandpass", output="sos", fs=rate_hz)
+    return sos
+
+
+def muscle_filter(rate_hz: float) -> F64:
+    """Design the high-pass above which the scalp's power is mostly muscle: 30 Hz.
+
+    Without the lines of 50 and 60 Hz, which would hide it.
+
+    Returns
+    -------
+    sos : ndarray of float64, shape (n_sections, 6)
+    """
+    sections = [
+        signal.butter(4, min(30.0, 0.4 * rate_hz), btype="highpass", output="sos", fs=rate_hz)
+    ]
+    for line in (50.0, 60.0):
+        if line < 0.49 * rate_hz:
+            sections.append(signal.tf2sos(*signal.iirnotch(line, line / 4.0, fs=rate_hz)))
+    sos: F64 = np.concatenate(sections)
     return sos
 
 
