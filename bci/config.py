@@ -84,6 +84,8 @@ class EpochSettings(Settings):
         Marker label to class; empty: class names and GDF cue codes count.
     channels : tuple of str
         Channels used, by name; empty: all EEG channels.
+    reject : bool
+        Don't learn from trials that stand out (`bci.signal.rejection`).
     """
 
     band_hz: tuple[float, float] = (8.0, 32.0)
@@ -94,6 +96,7 @@ class EpochSettings(Settings):
     classes: tuple[str, ...] = ()
     event_map: dict[str, str] = Field(default_factory=dict)
     channels: tuple[str, ...] = ()
+    reject: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

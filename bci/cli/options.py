@@ -29,6 +29,7 @@ __all__ = [
     "ParamOption",
     "RecenterOption",
     "RecordingsArgument",
+    "RejectOption",
     "SeedOption",
     "StepOption",
     "StreamOption",
@@ -85,6 +86,14 @@ ChannelsOption = Annotated[
         metavar="C3,C4,...|sensorimotor",
         help="Channels used; 'sensorimotor': those of FC5 to FC6, C5 to C6 and CP5 to CP6 that "
         "are there. Default: all EEG channels.",
+    ),
+]
+RejectOption = Annotated[
+    bool,
+    typer.Option(
+        "--reject",
+        help="Don't learn from trials that stand out (amplitude, flat, muscle, potato); "
+        "`bci quality` shows them. Test trials always count.",
     ),
 ]
 LabelsOption = Annotated[
@@ -225,6 +234,7 @@ def epoch_settings(
     length: float | None,
     step: float | None,
     channels: str | None,
+    reject: bool = False,
 ) -> EpochSettings:
     """Return the settings that the options stand for.
 
@@ -240,6 +250,7 @@ def epoch_settings(
         classes=parse_classes(classes) if classes is not None else (),
         event_map=parse_event_map(event or ()),
         channels=_channels(channels, recordings),
+        reject=reject,
     )
 
 

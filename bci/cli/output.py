@@ -2,12 +2,20 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from bci.errors import SettingsError
@@ -19,12 +27,14 @@ if TYPE_CHECKING:  # scikit-learn takes a second to import, and not every comman
     from bci.sources.recording import Recording
 
 __all__ = [
+    "as_json",
     "compile_ahead",
     "decimal",
     "percent",
     "print_json",
     "progress_bar",
     "results_console",
+    "show_error",
     "show_left_out",
     "show_recording_warnings",
     "show_warnings",
@@ -41,12 +51,22 @@ def _messages_console() -> Console:
     return Console(stderr=True, highlight=False, markup=False)
 
 
+def as_json(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON; a number that is not finite is an error."""
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def show_error(text: str) -> None:
+    """Say on stderr, in one line, what could not be done."""
+    _messages_console().print(f"error: {' '.join(text.split())}", soft_wrap=True)
+
+
 def print_json(document: dict[str, Any]) -> None:
     """Write one JSON document to stdout.
 
     Numbers that are not finite have no JSON; writing one is an error, not ``NaN``.
     """
-    text = json.dumps(document, indent=2, allow_nan=False)
+    text = as_json(document)
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
@@ -74,15 +94,21 @@ def show_recording_warnings(recordings: "Iterable[Recording]") -> None:
 
 def show_left_out(left_out: "Sequence[LeftOut]") -> None:
     """Say on stderr which trials are not used, and why."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
+    by_reason: dict[tuple[str, str], list[LeftOut]] = {}
     for item in left_out:
-        key = (item.recording, item.reason)
-        by_reason.setdefault(key, []).append(f"{item.onset_s:.1f}")
+        # A rejected trial's number follows the colon: theirs differ, their reason is one.
+        key = (item.recording, item.reason.partition(":")[0])
+        by_reason.setdefault(key, []).append(item)
     show_warnings(
-        f"{recording}: {len(onsets)} trial{'s' if len(onsets) > 1 else ''} left out ({reason}): "
-        f"cue at {', '.join(onsets)} s"
-        for (recording, reason), onsets in by_reason.items()
+        f"{recording}: {len(items)} trial{'s' if len(items) > 1 else ''} left out ({reason}): "
+        f"{_by_class(items)}cue at {', '.join(f'{item.onset_s:.1f}' for item in items)} s"
+        for (recording, reason), items in by_reason.items()
     )
+
+
+def _by_class(left_out: "Sequence[LeftOut]") -> str:
+    counts = Counter(item.class_name for item in left_out if item.class_name)
+    return ", ".join(f"{n} of {name}" for name, n in counts.items()) + "; " if counts else ""
 
 
 @contextmanager
@@ -100,6 +126,7 @@ def progress_bar(what: str) -> "Iterator[ProgressCallback]":
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,

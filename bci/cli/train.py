@@ -25,6 +25,7 @@ def command(
     length: options.LengthOption = None,
     step: options.StepOption = None,
     channels: options.ChannelsOption = None,
+    reject: options.RejectOption = False,
     labels: options.LabelsOption = None,
     unit: options.UnitOption = None,
     stream: options.StreamOption = None,
@@ -58,6 +59,7 @@ def command(
         length=length,
         step=step,
         channels=channels,
+        reject=reject,
     )
     output.compile_ahead()
     with output.progress_bar(f"training {decoder}") as progress:

@@ -10,6 +10,7 @@ from scipy import signal
 
 from bci.acquisition import timeline
 from bci.decoders import Model, activation_patterns
+from bci.features.palette import words
 from bci.online import Decision, TrialOutcome
 from bci.report.session import SessionSummary
 from bci.signal.epochs import Epochs, nearest_sample, sample_times
@@ -18,38 +19,14 @@ from bci.sources.labels import match_channels, standard_position
 from bci.sources.recording import Recording
 
 __all__ = [
-    "class_colours",
     "confusion",
     "decisions_over_time",
     "latencies",
     "spectra",
     "topographies",
-    "words",
 ]
 
 F64 = NDArray[np.float64]
-
-# Okabe and Ito's colours, safe for every kind of colour blindness.
-_COLOURS = {
-    "left_hand": "#0072B2",
-    "right_hand": "#E69F00",
-    "feet": "#009E73",
-    "both_hands": "#CC79A7",
-    "tongue": "#56B4E9",
-    "rest": "#777777",
-}
-_OTHERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-
-
-def class_colours(classes: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each class: the fixed ones, and others for names that have none."""
-    spare = iter(colour for colour in _OTHERS if colour not in map(_COLOURS.get, classes))
-    return {name: _COLOURS.get(name) or next(spare, "#000000") for name in classes}
-
-
-def words(name: str) -> str:
-    """Return a name as people write it."""
-    return name.replace("_", " ")
 
 
 def spectra(

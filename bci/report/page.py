@@ -1,5 +1,6 @@
 """The report's page, made with `mne.Report`."""
 
+import html
 import os
 import tempfile
 from pathlib import Path
@@ -8,10 +9,14 @@ from typing import Any
 import matplotlib as mpl
 import mne
 
+from bci.errors import InputError
+from bci.features.palette import class_colours
 from bci.report import figures
+from bci.report.quality import quality_figure, quality_html, scalp_places
 from bci.report.session import SessionSummary
 from bci.report.tables import parameters_html, summary_html, trials_html
-from bci.signal.epochs import cut_epochs
+from bci.signal.epochs import LeftOut, cut_epochs
+from bci.signal.recorded_quality import recorded_quality
 
 __all__ = ["write_report"]
 
@@ -34,7 +39,7 @@ def write_report(path: Path, session: SessionSummary) -> None:
     session : SessionSummary
     """
     epochs = cut_epochs(session.calibrations, session.model.epochs)
-    colours = figures.class_colours(session.model.classes)
+    colours = class_colours(session.model.classes)
     filtered = "{:g} to {:g} Hz, causal, reference as recorded".format(
         *session.model.epochs.band_hz
     )
@@ -75,8 +80,36 @@ def write_report(path: Path, session: SessionSummary) -> None:
             if figure is not None:
                 report.add_figure(figure, title, caption=caption, image_format="png")
         report.add_html(trials_html(session), "Trials")
+        _add_quality(report, session)
         report.add_html(parameters_html(session), "Parameters and versions")
         _save(report, path)
+
+
+def _add_quality(report: mne.Report, session: SessionSummary) -> None:
+    """Say how good the calibration's electrodes and trials were."""
+    card = session.model.card
+    runs, pictures = [], []
+    for recording in session.calibrations:
+        try:
+            run = recorded_quality(recording)
+        except InputError as error:  # too short, or without EEG: no reason to have no report
+            report.add_html(f"<p>{html.escape(str(error))}</p>", "Quality")
+            continue
+        runs.append(run)
+        pictures.append(quality_figure(run, scalp_places(recording.info.channels)))
+    if not runs:
+        return
+    left_out = [LeftOut(**item) for item in card.get("left_out", ())]
+    report.add_html(
+        quality_html(runs, card.get("n_trials", {}), left_out, reject=session.model.epochs.reject),
+        "Quality",
+    )
+    report.add_figure(
+        pictures,
+        "Electrodes",
+        caption=[f"{run.name}, as recorded; mains at {run.mains_hz:g} Hz." for run in runs],
+        image_format="png",
+    )
 
 
 def _save(report: mne.Report, path: Path) -> None:

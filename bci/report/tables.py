@@ -8,11 +8,11 @@ from bci import __version__
 from bci.decoders import platform_card
 from bci.evaluation.chance import chance_level
 from bci.evaluation.metrics import wilson_interval
+from bci.features.palette import words
 from bci.online import TrialOutcome
-from bci.report.figures import words
 from bci.report.session import SessionSummary
 
-__all__ = ["accuracy_line", "parameters_html", "summary_html", "trials_html"]
+__all__ = ["accuracy_line", "parameters_html", "summary_html", "table_html", "trials_html"]
 
 
 def accuracy_line(trials: Sequence[TrialOutcome]) -> str:
@@ -31,7 +31,8 @@ def accuracy_line(trials: Sequence[TrialOutcome]) -> str:
     return f"{line}; chance alone reaches {100 * chance:.0f} % in one session of twenty: {verdict}"
 
 
-def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+def table_html(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """Return a table; what is in its cells is text."""
     cells = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
@@ -55,7 +56,7 @@ def summary_html(session: SessionSummary) -> str:
     rows.append(("Windows not decoded", f"{len(not_decoded)} of {len(session.decisions)}"))
     rows += list(session.notes)
     return (
-        _table(rows)
+        table_html(rows)
         + "<p>Rolandic is research software and no medical device. Accuracy holds for the person, "
         "the day and the task in which it was measured.</p>"
     )
@@ -77,7 +78,7 @@ def _cv_line(cv: dict[str, Any]) -> str:
 
 def trials_html(session: SessionSummary) -> str:
     """Return each online trial and what was decoded in it."""
-    return _table(
+    return table_html(
         [
             (
                 str(number),
@@ -128,4 +129,4 @@ def parameters_html(session: SessionSummary) -> str:
         ("rolandic", __version__),
         *((name, str(value)) for name, value in platform_card().items()),
     ]
-    return _table(rows)
+    return table_html(rows)
