@@ -9,11 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bci.sources.base import StreamInfo, StreamState
+from bci.sources.rhythm import PushRhythm
 
 __all__ = ["HealthLog", "StreamHealth", "StreamNotice"]
-
-#: A stream is silent after this many times what its last chunk held, if that is long.
-_SILENT_CHUNKS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ class HealthLog:
     opened_s : float
         When it was connected (LSL clock, s).
     silent_s : float
-        Without a sample for so long, it is silent.
+        Without a sample for so long, it is silent; a sender of long chunks later (`PushRhythm`).
     on_notice : callable
         Called in the acquisition thread with each `StreamNotice`.
     """
@@ -107,7 +105,9 @@ class HealthLog:
         on_notice: Callable[[StreamNotice], object],
     ) -> None:
         self._info, self._on_notice = info, on_notice
-        self._silent_s = self._patience_s = max(silent_s, 2.0 / info.rate_hz)
+        self._silent_s = silent_s
+        self._rhythm = PushRhythm(info.rate_hz)
+        self._patience_s = self._rhythm.patience_s(silent_s)
         self._newest_s = opened_s
         self._n_samples = 0
         self._condition = _Condition(StreamState.RECEIVING, "", 0)
@@ -133,7 +133,8 @@ class HealthLog:
         before, outage_s = self._n_samples, arrival_s - self._newest_s
         self._newest_s = arrival_s
         self._n_samples += n_samples
-        self._patience_s = max(self._silent_s, _SILENT_CHUNKS * n_samples / self._info.rate_hz)
+        self._rhythm.arrived(n_samples, arrival_s)
+        self._patience_s = self._rhythm.patience_s(self._silent_s)
         self._clock_offset_s = clock_offset_s
         if self.away:
             what = "sends" if self._condition.state is StreamState.SILENT else "is back and sends"
@@ -185,7 +186,8 @@ class HealthLog:
         absent_s = max(self.absent_s(now_s), 0.0)
         if state is StreamState.RECEIVING and absent_s > self._patience_s:
             state, n_outages = StreamState.SILENT, n_outages + 1
-            reason = f"has sent nothing for {absent_s:.1f} s"
+        if state is StreamState.SILENT:  # what was said when it began is of then
+            reason = f"has sent nothing for {absent_s:.1f} s: is the amplifier on, is its cable in?"
         n_gaps, lost_s = self._gaps
         return StreamHealth(
             state=state,

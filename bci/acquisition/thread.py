@@ -18,6 +18,7 @@ state, error      acquisition thread  any
 ring              acquisition thread  any (see `RingBuffer`)
 info              acquisition thread  any (swapped whole)
 gaps              acquisition thread  any (a copy)
+connection ends   acquisition thread  any; there before the first sample behind
 health            acquisition thread  any (`HealthLog`)
 ================  ==================  =======================
 """
@@ -107,11 +108,25 @@ class Acquisition:
         self.error: BaseException | None = None
         # A list: a tuple that is swapped costs its whole length at each gap of a bad day.
         self._gaps: list[Gap] = []
+        self._ends: list[int] = []
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """All gaps so far."""
         return tuple(self._gaps)
+
+    @property
+    def connection(self) -> int | None:
+        """Number of the connection over which samples come, from 0; None while it is lost."""
+        number = len(self._ends)  # before the question: one that is lost meanwhile is not the next
+        return number if self._lost is None else None
+
+    def connection_end(self, number: int) -> int | None:
+        """Return the sample before which a connection ended; None while it stands.
+
+        No sample of the next connection is in the ring before this is known.
+        """
+        return self._ends[number] if number < len(self._ends) else None
 
     @property
     def info(self) -> StreamInfo:
@@ -252,6 +267,7 @@ class Acquisition:
             if not isinstance(self._source, ReturningSource):
                 raise
             self._lost = error
+            self._ends.append(self.ring.n_written)
             return False
 
     def _bear_absence(self) -> None:
@@ -266,6 +282,8 @@ class Acquisition:
         if isinstance(source, ReturningSource):
             try:
                 if source.resume():
+                    if self._lost is None:  # it was only silent, and is another one now
+                        self._ends.append(self.ring.n_written)
                     self._lost = None
                     self._anew = True
                     self._stream_clock.restart()

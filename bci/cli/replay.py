@@ -11,11 +11,11 @@ from bci.cli import options, output
 from bci.cli.verify import show_evidence
 from bci.config import OnlineSettings
 from bci.decoders import Model, load_model, platform_card
-from bci.errors import ChannelError, RecordingError, RolandicError
+from bci.errors import ChannelError, RecordingError, RolandicError, SettingsError
 from bci.evaluation.chance import chance_level
 from bci.evaluation.metrics import Score, wilson_interval
 from bci.online import Replay, TrialOutcome, Verification, replay, verify
-from bci.online.replay import logged_unit
+from bci.online.logged import logged_model, logged_start, logged_stream
 from bci.recording.evidence import Evidence, FileState, examine_session
 from bci.signal.trials import describe_labels
 from bci.sources.reading import check_channels, open_recording, recording_hash
@@ -28,7 +28,14 @@ _DEFAULTS = OnlineSettings()
 
 def command(
     recording: Annotated[Path, typer.Argument(metavar="REC", help="A recording.")],
-    model: Annotated[Path, typer.Option(metavar="M", help="A model that bci train wrote.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="M",
+            help="A model that bci train wrote; with --verify by default the one that the log "
+            "names, where it is found.",
+        ),
+    ] = None,
     hop: Annotated[
         float, typer.Option(metavar="S", help="From one decision to the next (s).")
     ] = _DEFAULTS.hop_s,
@@ -68,7 +75,10 @@ def command(
 
     With --verify, a decision that is not reproduced ends the command with code 1.
 
-    Example: bci replay session/online-01.xdf --model session/model.bci --verify
+    A live run ends where the connection of the amplifier was lost, and another begins after its
+    return: all runs of the recording are compared.
+
+    Example: bci replay session/online-01.xdf --verify
     """
     settings = OnlineSettings.make(
         hop_s=hop,
@@ -77,10 +87,16 @@ def command(
         dwell_s=dwell,
         refractory_s=refractory,
     )
-    loaded = load_model(model)
     log = log or recording.parent / "session.jsonl"
-    if check and unit is None:
-        unit = logged_unit(log)
+    start = logged_start(log, recording) if check else {}
+    if model is None:
+        if not check:
+            raise SettingsError("a model decodes: give one with --model")
+        model = logged_model(log, start)
+    loaded = load_model(model)
+    unit = start.get("unit") if unit is None else unit
+    if check and stream is None:
+        stream = logged_stream(recording, log)
     opened = open_recording(
         recording, unit=unit, labels=options.split_names(labels) or None, stream=stream
     )
@@ -126,8 +142,8 @@ def command(
         )
     if verification is not None and not verification.reproduced:
         raise _NotReproducedError(
-            f"{recording}: {verification.n_logged - verification.n_identical} of "
-            f"{verification.n_logged} decisions were not reproduced"
+            f"{recording}: {verification.n_failed} of {verification.n_logged} decisions were not "
+            "reproduced"
         )
 
 
@@ -209,9 +225,12 @@ def _document(
             "complete": verification.complete,
             "n_logged": verification.n_logged,
             "n_identical": verification.n_identical,
+            "n_absent": verification.n_absent,
+            "n_failed": verification.n_failed,
             "max_difference": verification.max_difference,
             "same_machine": verification.same_machine,
             "differences": list(verification.differences),
+            "runs": [run.as_dict() for run in verification.runs],
         }
     return document
 
@@ -250,9 +269,27 @@ def _print(outcome: Replay, figures: dict[str, Any], verification: Verification 
             f"trials; {_chance(figures['chance_95'])}"
         )
     if verification is not None:
-        console.print(
-            f"verified: {verification.n_identical} of {verification.n_logged} live decisions "
-            f"reproduced to the last bit, largest difference {verification.max_difference:.1e}"
-        )
-        for difference in verification.differences:
-            console.print(f"  {difference}")
+        _print_verification(verification)
+
+
+def _print_verification(verification: Verification) -> None:
+    console, runs = output.results_console(), verification.runs
+    console.print(
+        f"verified: {verification.n_identical} of {verification.n_logged} live decisions "
+        f"reproduced to the last bit, largest difference {verification.max_difference:.1e}"
+        + (f"; {verification.n_absent} are not in the file" if verification.n_absent else "")
+    )
+    for number, run in enumerate(runs, start=1):
+        if len(runs) > 1 or run.absent:
+            console.print(
+                f"  run {number} of {len(runs)}: {run.n_identical} of {run.n_logged}; "
+                f"{run.ended or 'no end in the log'}"
+            )
+        if run.absent and run.absent_explained:
+            first, last = run.absent
+            console.print(
+                f"    {run.n_absent} not in the file (samples {first} to {last}): the recorder "
+                "lost the connection a moment before the decoder did"
+            )
+    for difference in verification.differences:
+        console.print(f"  {difference}")

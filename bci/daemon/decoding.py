@@ -7,10 +7,12 @@ a replay of the file can reproduce what was decided. While nothing is recorded n
 """
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bci.acquisition import Acquisition
@@ -24,6 +26,7 @@ from bci.errors import RolandicError
 from bci.events import Marker
 from bci.online import Decision, DecisionOutlet, LiveDecoding
 from bci.online.outputs import Output
+from bci.recording import RecorderStatus
 from bci.recording.eventlog import EventLog
 from bci.sources.reading import recording_hash
 
@@ -62,6 +65,8 @@ class Decoding:
     unit : str or None
         Of the EEG channels.
     notices : Notices
+    recorder : callable
+        Gives how the recorder is, None while nothing is recorded.
     """
 
     def __init__(
@@ -70,9 +75,10 @@ class Decoding:
         listening: Listening,
         unit: str | None,
         notices: Notices,
+        recorder: Callable[[], RecorderStatus | None],
     ) -> None:
         self._settings, self._listening, self._unit = settings, listening, unit
-        self._notices = notices
+        self._notices, self._recorder = notices, recorder
         self._online = OnlineSettings(
             **settings.model_dump(include=set(OnlineSettings.model_fields))
         )
@@ -166,23 +172,31 @@ class Decoding:
             elif run.acquisition is not acquisition or run.generation != generation:
                 self._finish()
                 self.state = "waiting"
-        log = self._log_now
+        log, status = self._log_now, self._recorder()
+        if status is None:
+            return
         if self._run is None and acquisition is not None and log is not None and self._backoff.due:
-            self._begin(acquisition, log, generation)
+            self._begin(acquisition, log, generation, status.path)
 
-    def _begin(self, acquisition: Acquisition, log: EventLog, generation: int) -> None:
+    def _begin(self, acquisition: Acquisition, log: EventLog, generation: int, file: Path) -> None:
         model = self._loaded()
+
+        def recorder() -> RecorderStatus | None:
+            status = self._recorder()
+            return status if status is not None and status.path == file else None
+
         self._failed.clear()
         live = LiveDecoding(
             model,
             acquisition,
             self._online,
             log,
-            self._identity,
+            {"model": _seen_from(log.path.parent, self._settings.model), **self._identity},
             outputs=self._outputs(model),
             on_failure=self._fail,
             on_notice=self._notices.say,
             n_kept=_N_KEPT,
+            recorder=recorder,
         )
         try:
             live.begin()
@@ -200,7 +214,6 @@ class Decoding:
             path = self._settings.model
             model = load_model(path)
             self._identity = {
-                "model": path.name,
                 "model_sha256": recording_hash(path),
                 "unit": self._unit,
                 "platform": platform_card(),
@@ -241,3 +254,11 @@ class Decoding:
             with self._changed:
                 self._run = None
                 self._changed.notify_all()
+
+
+def _seen_from(folder: Path, file: Path) -> str:
+    """Return a file's path relative to a folder; its name where there is none, on another drive."""
+    try:
+        return Path(os.path.relpath(file.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return file.name

@@ -28,10 +28,12 @@ included, as the windows online are: the mean of the trials alone differs from i
 imagery against rest would take the difference for a shift.
 """
 
+import base64
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -126,6 +128,45 @@ class RunningReference:
         self._learned_at: int | None = None
         self._means = self._references
         self._maps: tuple[F64, ...] | None = None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What was learned, exactly, for JSON: a log that has it lets a replay carry on from it."""
+        means = [
+            base64.b64encode(M[np.tril_indices(len(M))].astype("<f8").tobytes()).decode()
+            for M in self._means
+        ]
+        return {"learned_s": self._learned_s, "means": means}
+
+    def carry_on(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another has learned, with samples that count anew.
+
+        Parameters
+        ----------
+        state : mapping
+            From `state`.
+
+        Raises
+        ------
+        KeyError, TypeError
+            When it is none, or that of another model.
+        """
+        means = []
+        try:
+            for text, R in zip(state["means"], self._references, strict=True):
+                below, M = np.tril_indices(len(R)), np.empty_like(R)
+                M[below] = np.frombuffer(base64.b64decode(text), "<f8")
+                M.T[below] = M[below]
+                means.append(M)
+        except ValueError as error:
+            raise TypeError(f"recentering of another model: {error}") from error
+        self._learned_s = float(state["learned_s"])
+        self._learned_at = None
+        self._means = tuple(means)
+        if self._learned_s:
+            self._maps = tuple(
+                transport(M, R) for M, R in zip(means, self._references, strict=True)
+            )
 
     def transformed(self, C: Sequence[F64]) -> list[F64]:
         """Return covariances as they would be had the session not moved.

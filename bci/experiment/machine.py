@@ -97,6 +97,7 @@ class Experiment:
         self._work = threading.RLock()
         self._cancelled = threading.Event()
         self._failure: BaseException | None = None
+        self._recording: RunRecording | None = None
         self.log.write("session_started", platform=platform_card(), decoder=decoder)
 
     @property
@@ -234,6 +235,7 @@ class Experiment:
         self._cancelled.clear()
         self._failure = None
         recording = RunRecording(self._streams.queries, path, self.log, self._notice, self._fail)
+        self._recording = recording
         try:
             recording.start()
         except BaseException:
@@ -330,6 +332,7 @@ class Experiment:
                 self.online,
                 self.log,
                 {
+                    "model": self.model_path.name,
                     "model_sha256": recording_hash(self.model_path),
                     "unit": self._streams.unit,
                     "platform": platform_card(),
@@ -339,6 +342,7 @@ class Experiment:
                 on_outcome=partial(tell, self.events.trial_finished),
                 on_failure=self._fail,
                 on_notice=self._notice,
+                recorder=lambda: self._recording.status if self._recording is not None else None,
             )
 
             def decide(context: RunContext) -> bool:

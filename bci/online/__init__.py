@@ -6,10 +6,11 @@ from bci.online.decoder import OnlineDecoder, Script
 from bci.online.latency import LatencyAccount, LatencyReport
 from bci.online.live import LiveDecoding
 from bci.online.outputs import DecisionOutlet
-from bci.online.replay import Replay, Verification, replay, verify
+from bci.online.replay import Replay, replay
 from bci.online.runner import DecoderThread
 from bci.online.smoothing import Smoother
 from bci.online.trials import Cue, TrialOutcome, score_trials
+from bci.online.verification import RunVerification, Verification, verify
 
 __all__ = [
     "Cue",
@@ -23,6 +24,7 @@ __all__ = [
     "OnlineDecoder",
     "Presentation",
     "Replay",
+    "RunVerification",
     "Script",
     "Smoother",
     "TrialOutcome",

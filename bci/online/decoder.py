@@ -10,10 +10,10 @@ replay which is given these decides the same to the last bit.
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,16 @@ class OnlineDecoder:
         replay, in which nothing is late but what `script` names.
     script : Script, optional
         What to do again in a replay; a live decoder fills its own.
+    learned : mapping, optional
+        What the reference point learned in the run before (`learned`), to go on from.
+    until : callable, optional
+        Says the sample before which the decoder's connection ended, None while it stands: nothing
+        behind is decided on.
+
+    Attributes
+    ----------
+    carried_on : mapping or None
+        `learned` as it was given.
 
     Raises
     ------
@@ -112,8 +122,11 @@ class OnlineDecoder:
         start_sample: int = 0,
         clock: Callable[[], float] | None = None,
         script: Script | None = None,
+        learned: Mapping[str, Any] | None = None,
+        until: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._model, self._ring, self._settings, self._clock = model, ring, settings, clock
+        self._until, self.carried_on = until, learned
         self._picks = np.asarray(model.match_stream(info), dtype=np.intp)
         # The model's rate, not the stream's, which may differ in its last digits: windows are as
         # long as those it was trained on.
@@ -136,7 +149,7 @@ class OnlineDecoder:
         self._n_since_gap = 0
         self._restarted_by = "gap"
         self._window = np.empty((1, n_channels, self.length))
-        self._scorer = WindowScorer(model, self.length, self.hop)
+        self._scorer = WindowScorer(model, self.length, self.hop, learned)
         self._smoother = Smoother(settings, self.hop_s, len(model.classes))
         self._rule = DecisionRule(settings, self.hop_s, model.classes)
         self._restart_wanted = False
@@ -153,6 +166,16 @@ class OnlineDecoder:
     def moved_db(self) -> float | None:
         """How far the reference point has moved (dB); None where the model does not recentre."""
         return self._scorer.moved_db
+
+    @property
+    def learned(self) -> dict[str, Any] | None:
+        """What the reference point has learned, for JSON; None where that is nothing."""
+        return self._scorer.learned
+
+    @property
+    def ended_at(self) -> int | None:
+        """The sample before which its connection ended; None while that stands."""
+        return self._until()
 
     def restart_evidence(self) -> None:
         """Forget the probabilities so far before the next hop; may be called from any thread."""
@@ -203,7 +226,8 @@ class OnlineDecoder:
             self._skip_what_is_lost()
             end = self._next + self.hop
             block = self._ring.window(end, self.hop)
-            if block is None:
+            # In this order: by the time that a sample of the next connection is there, it is known.
+            if block is None or self._behind_the_end(end):
                 return
             started_s = self._clock() if self._clock else np.nan
             samples = np.take(block.samples, self._picks, axis=1)
@@ -222,13 +246,21 @@ class OnlineDecoder:
                 yield _Hop(end, time_s, visible_s, started_s, reason, self._evidence_lost)
                 self._evidence_lost = False
 
+    def _behind_the_end(self, end: int) -> bool:
+        until = self._until()
+        return until is not None and end > until
+
     def _skip_what_is_lost(self) -> None:
         """Go on at the newest hop when the ring has overrun; a replay repeats the jump."""
         target = self._next
         if self._replaying:
             target = self.script.jumps.get(self._next, self._next)
         elif self._ring.first_available > self._next:
-            target += self.hop * ((self._ring.n_written - self._next) // self.hop)
+            newest, until = self._ring.n_written, self._until()
+            newest = newest if until is None else min(newest, until)
+            target += self.hop * (max(newest - self._next, 0) // self.hop)
+            if target == self._next:
+                return
             self.script.jumps[self._next] = target
             _log.warning("decoder overrun: samples %d to %d were not decoded", self._next, target)
         if target != self._next:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,23 @@ from bci.events import Marker
 from bci.online.cues import CueTracker
 from bci.online.decision import Decision, Presentation
 from bci.online.decoder import OnlineDecoder
+from bci.online.footing import Footing
 from bci.online.latency import LatencyReport, Lengths
 from bci.online.outputs import Output
 from bci.online.process import realtime_interpreter
 from bci.online.runner import DecoderThread
 from bci.online.trials import TrialOutcome
 from bci.recording.eventlog import EventLog
+from bci.recording.status import RecorderStatus
 from bci.signal import hop_samples, window_samples
 from bci.sources.base import StreamInfo
 from bci.sources.clock import lsl_clock
 from bci.sources.devices import device_offset_s
 
 __all__ = ["LiveDecoding"]
+
+# What a chunk may take (s); a recorder's account of itself may be so old; between looks at it.
+_CHUNK_S, _RECORDER_S, _LOOK_S = 0.3, 0.5, 0.05
 
 
 class LiveDecoding:
@@ -49,6 +55,9 @@ class LiveDecoding:
         Called with a line when decisions become late, or an output has failed.
     n_kept : int or None
         How many of the newest decisions and outcomes are kept; None: all.
+    recorder : callable or None
+        Gives how the recorder is that writes the stream down (a few times a second; None while
+        that is unknown). With it, no run begins before the recorder holds the connection's samples.
 
     Raises
     ------
@@ -70,12 +79,14 @@ class LiveDecoding:
         on_failure: Callable[[BaseException], Any] = lambda error: None,
         on_notice: Callable[[str], Any] = lambda text: None,
         n_kept: int | None = None,
+        recorder: Callable[[], RecorderStatus | None] | None = None,
     ) -> None:
         model.match_stream(acquisition.info)
         self._model, self._acquisition, self._settings = model, acquisition, settings
         self._log, self._identity = log, identity
         self._on_cue, self._on_failure, self._on_notice = on_cue, on_failure, on_notice
-        self._n_kept = n_kept
+        self._n_kept, self._recorder = n_kept, recorder
+        self._footing = Footing(acquisition, recorder)
         self._amplifier_s = device_offset_s(acquisition.info)
         self._tracker = CueTracker(
             model, acquisition.ring, settings, self._cue_came, on_outcome, n_kept
@@ -93,14 +104,14 @@ class LiveDecoding:
     @property
     def latency(self) -> LatencyReport:
         """How late the decisions have been so far."""
-        if self._thread is None or self._decoder is None:
+        if self._thread is None:
             return LatencyReport({})
-        rate_hz = self._model.rate_hz
+        rate_hz, hop_s = self._model.rate_hz, self._settings.hop_s
         return self._thread.account.report(
             Lengths(
                 chunk=1e3 * _chunk_samples(self._acquisition.ring) / rate_hz,
-                hop=1e3 * self._decoder.hop_s,
-                window=1e3 * self._decoder.length / rate_hz,
+                hop=1e3 * hop_samples(hop_s, rate_hz) / rate_hz,
+                window=1e3 * window_samples(self._model.epochs, rate_hz) / rate_hz,
             )
         )
 
@@ -123,33 +134,36 @@ class LiveDecoding:
         """Start to decide with the samples that come from now on.
 
         Call it when the recorder runs: a replay can reproduce what was decided only if the
-        recording holds the decoder's first sample. One more chunk is let pass, since samples that
-        were on their way when the recorder subscribed may not be in its file.
+        recording holds the decoder's first sample. Where the recorder is not there yet with the
+        present connection, or there is none, the thread waits for it.
+
+        When the connection is lost the run ends at its last sample; after the return another
+        begins, whose filter and smoothing start anew. Recentering carries on, from a state that
+        the log holds.
         """
         ring = self._acquisition.ring
         self._process.enter_context(realtime_interpreter())
         _warm_up(self._model, self._acquisition.info, self._settings)
-        ring.wait_for(ring.n_written + 1, 0.3)
-        start = ring.n_written
-        self._decoder = OnlineDecoder(
-            self._model,
-            ring,
-            self._acquisition.info,
-            self._settings,
-            start_sample=start,
-            clock=lsl_clock,
-        )
-        recentering = self._model.recentering
+        # One chunk is let pass: samples that were on their way when the recorder subscribed may
+        # not be in its file.
+        idle = not ring.wait_for(ring.n_written + 1, _CHUNK_S)
+        decoder = self._next_run(idle=idle)
+        deadline_s = lsl_clock() + _RECORDER_S
+        while decoder is None and lsl_clock() < deadline_s:
+            ring.wait_for(ring.n_written + 1, _LOOK_S)
+            decoder = self._next_run()
+        recentering, model = self._model.recentering, self._model
+        status = self._recorder() if self._recorder is not None else None
         header = {
-            "sample": start,
             "settings": self._settings.model_dump(),
-            "classes": self._model.classes,
+            "classes": model.classes,
             "recentering": recentering and {"tau_s": recentering.tau_s},
             "amplifier_s": self._amplifier_s,
+            "recording": status and status.path.name,
             **self._identity,
         }
         self._thread = DecoderThread(
-            self._decoder,
+            decoder,
             ring,
             self._outputs,
             self._log,
@@ -158,8 +172,27 @@ class LiveDecoding:
             on_notice=self._on_notice,
             amplifier_s=self._amplifier_s,
             n_kept=self._n_kept,
+            next_run=self._next_run,
+            hop_s=hop_samples(self._settings.hop_s, model.rate_hz) / model.rate_hz,
         )
         self._thread.start()
+
+    def _next_run(self, *, idle: bool = False) -> OnlineDecoder | None:
+        """Return a decoder for the run that may begin now, if one may."""
+        start = self._footing.start(idle=idle)
+        if start is None:
+            return None
+        self._decoder = OnlineDecoder(
+            self._model,
+            self._acquisition.ring,
+            self._acquisition.info,
+            self._settings,
+            start_sample=start.sample,
+            clock=lsl_clock,
+            learned=self._decoder.learned if self._decoder is not None else None,
+            until=partial(self._acquisition.connection_end, start.connection),
+        )
+        return self._decoder
 
     def take_marker(self, marker: Marker) -> None:
         """Take a marker as it arrives."""

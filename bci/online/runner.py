@@ -12,6 +12,9 @@ The live rule: what is late is dropped or withheld (`OnlineDecoder` says which, 
 and said at once; a decision that took more than three quarters of a hop is spoken of before that.
 While the amplifier is silent the outputs are told that there is no signal, so that none goes on
 showing the last decision.
+
+A run of the decoder ends with the connection over which its samples come, and another begins on the
+next: see `bci.online.footing`.
 """
 
 import logging
@@ -35,13 +38,19 @@ from bci.online.outputs import Output
 from bci.recording.eventlog import EventLog
 from bci.sources.clock import lsl_clock
 
-__all__ = ["DecoderThread"]
+__all__ = ["CONNECTION_LOST", "DecoderThread"]
 
 _log = logging.getLogger(__name__)
 
 _WAIT_S = 0.1
 # How often outputs are told that there is still no signal.
 _REMIND_S = 1.0
+
+# Between looks whether another run may begin (s).
+_LOOK_S = 0.05
+
+#: Why a run ended.
+CONNECTION_LOST, STREAM_OVER, STOPPED = "connection lost", "stream over", "stopped"
 
 # A packet whose samples all carry one stamp is shorter than this.
 _REPEATS = 512
@@ -52,14 +61,15 @@ class DecoderThread:
 
     Parameters
     ----------
-    decoder : OnlineDecoder
+    decoder : OnlineDecoder or None
+        None: the first, too, is what `next_run` gives.
     ring : RingBuffer
     outputs : sequence of callables
         Called with each decision; one that fails is logged and not called again, the others
         go on.
     log : EventLog or None
     header : dict
-        What the log says when the first sample has come, beside its stamp.
+        What the log says when the first sample of a run has come, beside what it is and its stamp.
     clock : callable
         LSL clock (s).
     on_failure : callable
@@ -72,11 +82,16 @@ class DecoderThread:
         Age of a sample at its time stamp, where it was measured.
     n_kept : int or None
         How many of the newest decisions `decisions` keeps; None: all.
+    next_run : callable or None
+        Called in the thread when a connection has ended, over and over: gives another decoder as
+        soon as there is one. None: the thread ends with the connection.
+    hop_s : float or None
+        Of the decoders, if the first is not there yet.
     """
 
     def __init__(
         self,
-        decoder: OnlineDecoder,
+        decoder: OnlineDecoder | None,
         ring: RingBuffer,
         outputs: Sequence[Output] = (),
         log: EventLog | None = None,
@@ -88,7 +103,13 @@ class DecoderThread:
         silence_s: float = 0.7,
         amplifier_s: float | None = None,
         n_kept: int | None = None,
+        next_run: Callable[[], OnlineDecoder | None] | None = None,
+        hop_s: float | None = None,
     ) -> None:
+        if hop_s is None:
+            if decoder is None:
+                raise ValueError("without a decoder, the length of its hops must be given")
+            hop_s = decoder.hop_s
         self._decoder, self._ring, self._log, self._clock = decoder, ring, log, clock
         self._outputs = list(outputs)
         self._on_failure = on_failure
@@ -97,11 +118,13 @@ class DecoderThread:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
         self._on_notice = on_notice
-        self._late = LateSpeaker(decoder.hop_s, on_notice, clock)
+        self._next_run = next_run
+        self._late = LateSpeaker(hop_s, on_notice, clock)
+        self._heard_s, self._seen = clock(), ring.n_written
         self._silent_since_s: float | None = None
         self._said_silent_s = -math.inf
         self.decisions: deque[Decision] = deque(maxlen=n_kept)
-        self.account = LatencyAccount(decoder.hop_s, amplifier_s)
+        self.account = LatencyAccount(hop_s, amplifier_s)
         self.error: BaseException | None = None
         self._n_decided = 0
 
@@ -140,44 +163,87 @@ class DecoderThread:
         self._on_failure(error)
 
     def _decide_until_stopped(self) -> None:
-        begun = False
-        heard_s, seen = self._clock(), self._ring.n_written
-        while not self._stop.is_set():
-            hop_came = self._ring.wait_for(self._decoder.next_sample, _WAIT_S)
+        self._heard_s, self._seen = self._clock(), self._ring.n_written
+        decoder, lost = self._decoder, False
+        while True:
+            decoder = decoder or self._wait_for_run(lost)
+            if decoder is None or self._run_ended(decoder) != CONNECTION_LOST:
+                return
+            decoder, lost = None, True
+
+    def _wait_for_run(self, lost: bool) -> OnlineDecoder | None:
+        """Wait until another run may begin; None: none will."""
+        while self._next_run is not None and not self._stop.is_set():
+            decoder = self._next_run()
             now = self._clock()
-            if self._ring.n_written > seen:
-                heard_s, seen = now, self._ring.n_written
+            came = self._has_come(now)
+            if decoder is not None:
                 self._signal_is_there(now)
-            elif now - heard_s >= self._silence_s:
-                self._signal_is_missing(now, heard_s)
-            if hop_came:
+                return decoder
+            if self._ring.closed:
+                break
+            if lost or not (came or now - self._heard_s < self._silence_s):
+                self._signal_is_missing(now)
+            self._stop.wait(_LOOK_S)
+        if lost or self._ring.closed:
+            self._signal_is_missing(self._clock())
+        return None
+
+    def _run_ended(self, decoder: OnlineDecoder) -> str:
+        """Decide until a run is over; return why it is."""
+        self._n_decided = 0
+        begun, reason = False, STOPPED
+        while not self._stop.is_set():
+            hop_came = self._ring.wait_for(decoder.next_sample, _WAIT_S)
+            # In this order: where the hop reaches into the next connection, the end is known.
+            end, now = decoder.ended_at, self._clock()
+            if self._has_come(now):
+                self._signal_is_there(now)
+            elif now - self._heard_s >= self._silence_s:
+                self._signal_is_missing(now)
+            if hop_came and (end is None or decoder.next_sample <= end):
                 if not begun:
                     begun = True
-                    self._begin()
-                self._hand_out()
+                    self._begin(decoder)
+                self._hand_out(decoder)
+            elif end is not None:
+                reason = CONNECTION_LOST
+                break
             elif self._ring.closed:
-                self._signal_is_missing(now, heard_s)
+                self._signal_is_missing(now)
+                reason = STREAM_OVER
                 break
         if begun:
-            self._hand_out()
-            if self._log is not None:
-                # By it a replay knows that the log's tail is not missing.
-                self._log.write(
-                    "online_finished",
-                    n_decisions=self._n_decided,
-                    latency_ms=self.account.report().as_dict(),
-                    recentering_moved_db=self._decoder.moved_db,
-                )
+            self._hand_out(decoder)
+            end = decoder.ended_at
+            # By it a replay knows that the log's tail is not missing.
+            self._write(
+                "online_finished",
+                n_decisions=self._n_decided,
+                reason=reason if end is None else CONNECTION_LOST,
+                sample=decoder.next_sample - decoder.hop if end is None else end,
+                latency_ms=self.account.report().as_dict(),
+                recentering_moved_db=decoder.moved_db,
+            )
+        return reason
 
-    def _signal_is_missing(self, now: float, heard_s: float) -> None:
+    def _has_come(self, now: float) -> bool:
+        """Whether there are samples that were not there before."""
+        n_written = self._ring.n_written
+        if n_written == self._seen:
+            return False
+        self._heard_s, self._seen = now, n_written
+        return True
+
+    def _signal_is_missing(self, now: float) -> None:
         """Tell the outputs every second that nothing comes, the log once.
 
         The acquisition is what tells the user.
         """
         if self._silent_since_s is None:
-            self._silent_since_s = heard_s
+            self._silent_since_s = self._heard_s
             if not self._ring.closed:  # a stream that is over is its owner's to speak of
-                self._write("signal_missing", since_s=heard_s, sample=self._ring.n_written)
+                self._write("signal_missing", since_s=self._heard_s, sample=self._ring.n_written)
         if now - self._said_silent_s >= _REMIND_S:
             self._said_silent_s = now
             newest = self._ring.window(self._ring.n_written, 1)
@@ -195,28 +261,32 @@ class DecoderThread:
         if self._log is not None:
             self._log.write(event, **fields)
 
-    def _begin(self) -> None:
-        start = self._decoder.start_sample
+    def _begin(self, decoder: OnlineDecoder) -> None:
+        start = decoder.start_sample
         n_before = min(start - self._ring.first_available, _REPEATS)
         window = self._ring.window(start + 1, n_before + 1)
-        if self._log is not None and window is not None:
-            stamp = float(window.stamps[-1])
-            repeat = int(np.count_nonzero(window.stamps[:-1] == stamp))
-            self._log.write("online_started", stamp=stamp, stamp_repeat=repeat, **self._header)
+        if window is None:
+            return
+        stamp = float(window.stamps[-1])
+        repeat = int(np.count_nonzero(window.stamps[:-1] == stamp))
+        fields = {"stamp": stamp, "stamp_repeat": repeat, **self._header, "sample": start}
+        if decoder.carried_on is not None:
+            fields["recentering_carried_on"] = decoder.carried_on
+        self._write("online_started", **fields)
 
-    def _hand_out(self) -> None:
-        jumps_before = dict(self._decoder.script.jumps)
-        for decision in self._decoder.advance():
+    def _hand_out(self, decoder: OnlineDecoder) -> None:
+        jumps_before = dict(decoder.script.jumps)
+        for decision in decoder.advance():
             self._tell_outputs(decision)
             issued = replace(decision, issued_s=self._clock())
             self._n_decided += 1
             self.decisions.append(issued)
             self.account.add(issued)
-            if decision.sample in self._decoder.script.restarts:
+            if decision.sample in decoder.script.restarts:
                 self._write("evidence_restarted", sample=decision.sample)
             self._write("decision", **issued.as_dict())
             self._late.take(issued)
-        for sample, to_sample in self._decoder.script.jumps.items():
+        for sample, to_sample in decoder.script.jumps.items():
             if sample not in jumps_before:
                 self._write("overrun", sample=sample, to_sample=to_sample)
 

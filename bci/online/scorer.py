@@ -1,6 +1,7 @@
 """From filtered samples, a hop at a time, to the probabilities of a window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +38,20 @@ class WindowScorer:
     model : Model
     length, hop : int
         Of windows and hops, in samples.
+    learned : mapping, optional
+        `learned` of another scorer: the reference point goes on from there.
     """
 
-    def __init__(self, model: Model, length: int, hop: int) -> None:
+    def __init__(
+        self, model: Model, length: int, hop: int, learned: Mapping[str, Any] | None = None
+    ) -> None:
         self._model = model
         self._sliding: list[tuple[View, SlidingCovariance]] = []
         self._reference: RunningReference | None = None
         if model.recentering is not None:
             self._reference = RunningReference(model.recentering, length, model.rate_hz)
+            if learned is not None:
+                self._reference.carry_on(learned)
         self._unlearned: tuple[list[F64], int] | None = None
         decoder = model.estimator
         self._sees_covariances = isinstance(decoder, CovarianceDecoder)
@@ -114,6 +121,13 @@ class WindowScorer:
     def moved_db(self) -> float | None:
         """How far the reference point has moved (dB); None where it stays."""
         return None if self._reference is None else self._reference.moved_db
+
+    @property
+    def learned(self) -> dict[str, Any] | None:
+        """What the reference point has learned, for JSON; None where that is nothing."""
+        self.learn()
+        state = None if self._reference is None else self._reference.state
+        return state if state is not None and state["learned_s"] else None
 
     @property
     def in_any_order(self) -> bool:
