@@ -63,6 +63,10 @@ class StreamError(InputError):
     """An LSL stream was not found, or is not of the kind that is needed."""
 
 
+class StreamAbsentError(StreamError):
+    """No LSL stream that is meant answers."""
+
+
 class StreamLostError(StreamError):
     """A stream that was being read has stopped."""
 

@@ -13,10 +13,12 @@ from bci.cli.checks import print_checks
 from bci.cli.signals import stop_on_signals
 from bci.errors import SettingsError
 from bci.sources.devices import forget_offset, read_offsets, store_offset
-from bci.sources.discovery import StreamQuery
+from bci.sources.discovery import StreamQuery, resolve_one
 
 __all__ = ["command"]
 
+#: How long a stream is waited for (s).
+_TIMEOUT_S = 10.0
 #: Exit code of a certification that was carried out and not passed.
 NOT_PASSED = 3
 
@@ -55,6 +57,9 @@ def command(
             "'BrainAmp=51.6ms', and do nothing else; 'none' forgets it. Repeat it.",
         ),
     ] = None,
+    lsl_scope: options.LslScopeOption = None,
+    lsl_session: options.LslSessionOption = None,
+    lsl_peer: options.LslPeerOption = None,
     json: options.JsonOption = False,
 ) -> None:
     """Certify timing: acquire, record and decode a stream for minutes, and judge how that went.
@@ -74,6 +79,10 @@ def command(
         raise SettingsError("give one of --name, --source-id and --source: one stream is certified")
     if not 0 < minutes <= 24 * 60:
         raise SettingsError(f"--minutes {minutes:g}: give more than 0, and a day at most")
+    options.set_lsl(lsl_scope, lsl_session, lsl_peer)
+    query = StreamQuery(name=name, source_id=source_id)
+    if name is not None or source_id is not None:
+        resolve_one(query, _TIMEOUT_S)  # before what takes its time: imports, compiling
     # Scikit-learn takes a second to import, and storing an offset does not need it.
     from bci.certification import certify
     from bci.config import OnlineSettings
@@ -89,7 +98,6 @@ def command(
         else:
             folder = _folder(out)
         stop = stack.enter_context(stop_on_signals())
-        query = StreamQuery(name=name, source_id=source_id)
         if name is None and source_id is None:
             query = _amplifier(stack, source, unit, 60 * minutes)
         with output.progress_bar("certifying") as bar:

@@ -1,7 +1,10 @@
 """``bci record``: LSL streams to an XDF file."""
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,14 +18,9 @@ from bci.checks import Check
 from bci.cli import options, output
 from bci.cli.recorded import document, live_view, print_summary
 from bci.cli.signals import stop_on_signals
-from bci.errors import (
-    InputError,
-    RecordingError,
-    RolandicError,
-    SettingsError,
-    StreamLostError,
-)
+from bci.errors import InputError, RecordingError, RolandicError, SettingsError, StreamLostError
 from bci.preflight import ExpectedStream, Plan, examine
+from bci.private import private_folder
 from bci.recording import (
     RecorderProcess,
     RecorderSettings,
@@ -32,6 +30,7 @@ from bci.recording import (
     read_back,
 )
 from bci.recording.naming import next_free, release
+from bci.recording.status import StreamState
 
 __all__ = ["command"]
 
@@ -43,8 +42,8 @@ def command(
         Path,
         typer.Option(
             metavar="FILE.xdf",
-            help="File to make; must not exist. {run} in its name is the next free number, {date} "
-            "and {time} are now.",
+            help="File to make; must not exist (its folder is made in one that does). {run} in its "
+            "name is the next free number, {date} and {time} are now.",
         ),
     ],
     name: Annotated[
@@ -88,8 +87,8 @@ def command(
 
     Every stream that any of the options selects is recorded, signals and markers alike, in a
     process of its own. One that closes is waited for, and goes on where it comes back; a stream
-    that is gone at the end makes the exit code 2, the file in order. At the end the file is read
-    back and its counts are compared with those of the recording.
+    that is gone at the end, or never came, makes the exit code 2, the file in order. At the end the
+    file is read back and its counts are compared with those of the recording.
 
     Example: bci record --name "Rolandic amplifier" --type Markers --out "session_run-{run}.xdf"
     """
@@ -106,24 +105,16 @@ def command(
         raise SettingsError("name a stream: --name, --type, --source-id or --predicate")
     options.set_lsl(lsl_scope, lsl_session, lsl_peer)
     messages = Console(stderr=True, highlight=False, markup=False)
-    path = _path(out)
-    checks: list[Check] = []
-    try:
-        if preflight:
-            checks = _examine(Plan(path.parent, tuple(expected), duration), timeout, messages)
-        recorder = RecorderProcess(
-            [stream.query for stream in expected],
-            path,
-            # What is missing has been waited for.
-            timeout_s=min(timeout, 1.0) if any(c.status == "failed" for c in checks) else timeout,
-            settings=RecorderSettings(require_all=not late),
-        )
-        # Until the streams are there Ctrl-C ends the command at once: nothing is recorded yet.
-        recorder.start()
-    except BaseException:
-        if path != out:
-            release(path)
-        raise
+    _check_name(out)
+    plan = Plan(out.parent, tuple(expected), duration)
+    with _made_folder(out.parent):
+        path = _path(out)
+        try:
+            recorder, checks = _begun(path, plan, timeout, late, preflight, messages)
+        except BaseException:
+            if path != out:
+                release(path)
+            raise
     summary, error = _record(recorder, messages, duration, give_up)
     if json:
         output.print_json(document(summary, checks, str(error) if error else None))
@@ -134,17 +125,78 @@ def command(
     _judge(summary)
 
 
+def _check_name(out: Path) -> None:
+    """Raise for what is no name of a file to make."""
+    if not out.name:
+        raise SettingsError(
+            f"--out {str(out)!r}: name a file to make, such as session_run-{{run}}.xdf"
+        )
+    try:
+        there = out.lstat() is not None
+    except FileNotFoundError:
+        return
+    except NotADirectoryError as error:
+        raise SettingsError(f"{out.parent} is no folder: choose another") from error
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"--out {str(out)[:60]!r}...: no name of a file ({said})") from error
+    if there:
+        raise SettingsError(
+            f"{out} exists: recordings are never overwritten; a name with {{run}} in it gets the "
+            "next free number"
+        )
+
+
+@contextlib.contextmanager
+def _made_folder(folder: Path) -> Iterator[None]:
+    """Make the folder, in one that is there; a failure takes it away again."""
+    if folder.is_dir():
+        yield
+        return
+    if not folder.absolute().parent.is_dir():
+        raise SettingsError(
+            f"neither {folder} nor the folder that it would be made in is there: make it, or mount "
+            "its disk"
+        )
+    try:
+        private_folder(folder)
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be made: {error.strerror}") from error
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # somebody put something into it
+            folder.rmdir()
+        raise
+
+
+def _begun(
+    path: Path, plan: Plan, timeout: float, late: bool, preflight: bool, messages: Console
+) -> tuple[RecorderProcess, list[Check]]:
+    """Begin, after the pre-flight, or, when nothing is waited for, during it.
+
+    Until the streams are there Ctrl-C ends the command at once: nothing is recorded yet.
+    """
+    settings = RecorderSettings(require_all=not late)
+    queries = [stream.query for stream in plan.streams]
+    if late:
+        recorder = RecorderProcess(queries, path, timeout_s=timeout, settings=settings)
+        with ThreadPoolExecutor(1) as pool:
+            look = pool.submit(_examine, plan, 0.0, messages) if preflight else None
+            recorder.start()
+            return recorder, look.result() if look is not None else []
+    checks = _examine(plan, timeout, messages) if preflight else []
+    if any(check.status == "failed" for check in checks):
+        timeout = min(timeout, 1.0)  # what is missing has been waited for
+    recorder = RecorderProcess(queries, path, timeout_s=timeout, settings=settings)
+    recorder.start()
+    return recorder, checks
+
+
 def _path(out: Path) -> Path:
     """Return the file to make; a template's next free name is claimed."""
     if "{" not in out.name:
-        if out.exists():
-            raise SettingsError(
-                f"{out} exists: recordings are never overwritten; a name with {{run}} in it gets "
-                "the next free number"
-            )
         return out
-    if not out.absolute().parent.is_dir():
-        raise SettingsError(f"{out.parent} is no folder: make it first")
     now = datetime.now().astimezone()
     return next_free(out.parent, out.name, date=now.strftime("%Y%m%d"), time=now.strftime("%H%M%S"))
 
@@ -258,12 +310,16 @@ def _judge(summary: RecorderSummary) -> None:
     """Raise for what the exit code must tell."""
     if summary.readback is not None and not summary.readback.ok:
         raise RecordingError(f"{summary.path}: {summary.readback}")
-    lost = [stream for stream in summary.streams if stream.lost]
-    if lost:
-        raise StreamLostError(
-            "; ".join(
-                f"LSL stream {stream.name!r} (source id {stream.source_id!r}) was lost after "
-                f"{stream.n_samples} samples; they are in {summary.path}"
-                for stream in lost
-            )
-        )
+    gone = [
+        f"LSL stream {stream.name!r} (source id {stream.source_id!r}) was lost after "
+        f"{stream.n_samples} samples; they are in {summary.path}"
+        for stream in summary.streams
+        if stream.lost
+    ]
+    gone += [
+        f"LSL stream {stream.source_id or stream.name!r} never came: {summary.path} holds the rest"
+        for stream in summary.streams
+        if stream.state is StreamState.WAITING
+    ]
+    if gone:
+        raise StreamLostError("; ".join(gone))

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from bci.cli import options, output
-from bci.sources.discovery import FoundStream, find_streams
+from bci.sources.discovery import FoundStream, find_streams, reach_hint
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ def command(
         return
     console = output.results_console()
     if not streams:
-        console.print("no LSL stream answers")
+        console.print(f"no LSL stream answers{reach_hint()}", soft_wrap=True)
         return
     table = Table("name", "type", "source id", "channels", "rate", "format", "host")
     for stream in streams:

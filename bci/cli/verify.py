@@ -1,21 +1,24 @@
 """``bci verify``: a session against its event log."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from bci.cli import options, output
 from bci.errors import RolandicError
-from bci.recording.evidence import Evidence, examine_session
+from bci.recording.evidence import Evidence, examine_session, find_sessions
 
 __all__ = ["command", "show_evidence"]
 
 
 def command(
     session: Annotated[
-        Path, typer.Argument(metavar="SESSION", help="A session's folder, or one event log.")
+        Path,
+        typer.Argument(
+            metavar="SESSION", help="A session's folder, one event log, or a workspace: all in it."
+        ),
     ],
     json: options.JsonOption = False,
 ) -> None:
@@ -26,14 +29,29 @@ def command(
 
     Example: bci verify session
     """
-    with output.progress_bar("hashing") as progress:
-        evidence = examine_session(session, progress=progress)
+    places = find_sessions(session)
+    found = []
+    for place in places:
+        with output.progress_bar("hashing") as progress:
+            found.append(examine_session(place, progress=progress))
     if json:
-        output.print_json(evidence.as_dict())
+        output.print_json(found[0].as_dict() if places == [session] else _all(found))
     else:
-        _print(evidence)
-    if not evidence.intact:
-        raise _NotIntactError(f"{session}: {'; '.join(evidence.problems)}")
+        for evidence in found:
+            if places != [session]:
+                output.results_console().print(f"\n{evidence.folder}", soft_wrap=True)
+            _print(evidence)
+    problems = [f"{e.folder}: {'; '.join(e.problems)}" for e in found if not e.intact]
+    if problems:
+        raise _NotIntactError("; ".join(problems))
+
+
+def _all(found: list[Evidence]) -> dict[str, Any]:
+    """Return the sessions of a workspace for JSON."""
+    return {
+        "intact": all(evidence.intact for evidence in found),
+        "sessions": [evidence.as_dict() for evidence in found],
+    }
 
 
 def _print(evidence: Evidence) -> None:

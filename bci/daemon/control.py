@@ -22,7 +22,7 @@ import platformdirs
 
 from bci.errors import InputError, SettingsError
 from bci.private import write_private
-from bci.recording.control import listen_privately, remove_socket
+from bci.recording.control import listen_privately, orphans, remove_socket
 
 __all__ = ["ControlServer", "ask", "newest_workspace", "private_folder", "remember"]
 
@@ -176,13 +176,26 @@ def ask(workspace: Path, command: str, *, timeout_s: float = 10.0) -> dict[str, 
                 raise SettingsError(f"the daemon of {workspace} did not answer in {timeout_s:g} s")
             answer: dict[str, Any] = json.loads(connection.recv_bytes())
     except (OSError, EOFError) as error:
-        raise SettingsError(
-            f"{workspace}: the daemon of this workspace has ended without a word ({error}); "
-            "its log says more"
-        ) from error
+        raise SettingsError(f"{workspace}: {_ended(workspace)} ({error})") from error
     if "error" in answer:
         raise SettingsError(f"the daemon of {workspace}: {answer['error']}")
     return answer
+
+
+def _ended(workspace: Path) -> str:
+    """Say that a daemon was killed, and what its recorder does."""
+    said = "the daemon of this workspace is gone: it was killed, or the machine has restarted"
+    recorded = [
+        f"{path} is recorded on" + (f" until {when[11:19]}" if when else "")
+        for path, when in orphans(workspace / "sourcedata")
+    ]
+    if recorded:
+        return (
+            f"{said}; {'; '.join(recorded)}: start the daemon (bci daemon SESSION.toml), which "
+            "takes it over"
+        )
+    log = private_folder(workspace) / "daemon.log"
+    return f"{said}; nothing is recorded: start the daemon; {log} says more"
 
 
 def _finite(value: Any) -> Any:

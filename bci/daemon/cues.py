@@ -8,8 +8,9 @@ from collections.abc import Callable
 from bci.acquisition.markers import MarkerThread
 from bci.daemon.notices import Notices, Repeated
 from bci.daemon.settings import StreamSettings
-from bci.errors import RolandicError
+from bci.errors import RolandicError, StreamAbsentError
 from bci.events import Marker
+from bci.sources.discovery import StreamQuery
 from bci.sources.markers import MarkerInlet
 
 __all__ = ["CueKeeper"]
@@ -31,12 +32,18 @@ class CueKeeper:
     take : callable
         Called with each marker.
     notices : Notices
+    told : callable
+        Whether the recorder says itself that the stream is away; see `Listening`.
     """
 
     def __init__(
-        self, stream: StreamSettings, take: Callable[[Marker], None], notices: Notices
+        self,
+        stream: StreamSettings,
+        take: Callable[[Marker], None],
+        notices: Notices,
+        told: Callable[[StreamQuery], bool],
     ) -> None:
-        self._stream, self._take, self._notices = stream, take, notices
+        self._stream, self._take, self._notices, self._told = stream, take, notices, told
         self._stop = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._run, name="markers keeper", daemon=True)
@@ -47,10 +54,10 @@ class CueKeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let go of it; a search that is under way ends by itself."""
+        """Let go of it; looking and connecting are not waited for: they end by themselves."""
         self._stop.set()
         self._lost.set()
-        if self._thread.ident is not None:
+        if self.connected:
             self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
@@ -58,6 +65,11 @@ class CueKeeper:
         while not self._stop.is_set():
             try:
                 inlet = MarkerInlet(self._stream.query, _LOOK_S)
+            except StreamAbsentError as error:
+                if not self._told(self._stream.query):
+                    say(f"waiting for the marker stream ({self._stream.query}): {error}")
+                self._stop.wait(_AGAIN_S)
+                continue
             except RolandicError as error:
                 say(f"waiting for the marker stream ({self._stream.query}): {error}")
                 self._stop.wait(_AGAIN_S)
@@ -82,5 +94,8 @@ class CueKeeper:
         self._take(marker)
 
     def _gone(self, text: str) -> None:
-        self._notices.say(text)
+        if self._told(self._stream.query):
+            self._notices.write("acquisition", state="lost", text=text)
+        else:
+            self._notices.say(text)
         self._lost.set()

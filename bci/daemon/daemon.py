@@ -40,9 +40,9 @@ from bci.daemon.recordings import Recordings
 from bci.daemon.remote import RemoteControl
 from bci.daemon.settings import DaemonSettings
 from bci.daemon.target import RecordingsTarget
-from bci.daemon.watchdog import stalled
+from bci.daemon.watchdog import StallWatch
 from bci.errors import RolandicError, SettingsError
-from bci.preflight import examine
+from bci.preflight import examine, recorder_tells
 from bci.recording.eventlog import EventLog
 from bci.sources.lsl_config import configure_lsl
 
@@ -94,6 +94,7 @@ class Daemon:
         # for in one.
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._notices = Notices()
+        self._stall = StallWatch(time.monotonic)
         self._checks: tuple[Check, ...] = ()
         self._listening: Listening | None = None
         self._quality: QualityWatch | None = None
@@ -175,7 +176,7 @@ class Daemon:
 
         if self._state == "stopping":
             return
-        self._listening = Listening(eeg, self._notices)
+        self._listening = Listening(eeg, self._notices, self._recordings.tells_of)
         self._quality = QualityWatch(self.settings.quality, self._listening)
         self._listening.start()
         self._quality.start()
@@ -190,13 +191,21 @@ class Daemon:
 
         if self._state == "stopping":
             return
-        decoding = Decoding(self.settings.decoding, self._listening, eeg.unit, self._notices)
+        decoding = Decoding(
+            self.settings.decoding,
+            self._listening,
+            eeg.unit,
+            self._notices,
+            lambda: self._recordings.status,
+        )
         self._decoding = decoding
         if self._log_now is not None:
             decoding.decode_into(self._log_now)
         decoding.start()
         if markers is not None:
-            self._cues = CueKeeper(markers, decoding.take_marker, self._notices)
+            self._cues = CueKeeper(
+                markers, decoding.take_marker, self._notices, self._recordings.tells_of
+            )
             self._cues.start()
 
     def _serve(self) -> None:
@@ -213,7 +222,7 @@ class Daemon:
                 return
             if asked == "new-file":
                 threading.Thread(target=self._follow_file, name="new file", daemon=True).start()
-            reason = self.stall()
+            reason = self._look_for_stall()
             if reason is None:
                 self._notifier.alive()
             elif not stalled:
@@ -257,7 +266,8 @@ class Daemon:
         try:
             for check in examine(session_plan(self.settings)):
                 self._checks += (check,)
-                if check.status == "failed":
+                told = recorder_tells(check) and self._recordings.status is not None
+                if check.status == "failed" and not told:  # else the recorder says it
                     self._notices.say(f"{check.name}: {check.detail}: {check.advice}")
         except RolandicError as error:
             self._notices.say(f"pre-flight: {error}")
@@ -304,7 +314,7 @@ class Daemon:
         document = status.head(self._state, self._started_utc, str(self.workspace), str(self._path))
         document |= {
             "uptime_s": time.monotonic() - self._began_s,
-            "stalled": self.stall(),
+            "stalled": self._stall.reason,
             "recording": status.recording_document(self._recordings),
             "acquisition": status.acquisition_document(
                 self._listening, wanted=self.settings.stream("eeg") is not None
@@ -314,16 +324,18 @@ class Daemon:
                 self._decoding, wanted=self.settings.decoding is not None
             ),
             "remote": None if self._remote is None else {"port": self._remote.port},
-            "preflight": status.preflight_document(self._checks),
+            "preflight": status.preflight_document(
+                self._checks, self.settings.streams, self._recordings.status
+            ),
             "notices": self._notices.newest(),
             "n_notices": self._notices.n_said,
         }
         return document
 
-    def stall(self) -> str | None:
+    def _look_for_stall(self) -> str | None:
         """Say what of the daemon itself has stalled; None: nothing has."""
         acquisition = self._listening.acquisition if self._listening is not None else None
-        return stalled(
+        return self._stall.look(
             self._recordings.silent_s,
             self._recordings.status,
             None if acquisition is None else acquisition.info.source_id,
@@ -332,6 +344,12 @@ class Daemon:
 
 
 def _make_folders(workspace: Path) -> None:
+    if not workspace.absolute().parent.is_dir():
+        # Made here, it would be on the disk of the system, as long as its own is not mounted.
+        raise SettingsError(
+            f"{workspace}: the folder that it is to be made in is not there: make it, mount its "
+            "disk, or choose another workspace.folder"
+        )
     for folder in (workspace, private_folder(workspace), workspace / "sourcedata"):
         try:
             private.private_folder(folder)

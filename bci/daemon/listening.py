@@ -7,13 +7,16 @@ back is another stream (rate, channels), or by a fault. Then a new one is begun,
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from bci.acquisition import Acquisition
+from bci.acquisition.health import StreamNotice
 from bci.acquisition.thread import AcquisitionState
 from bci.daemon.notices import Notices, Repeated
 from bci.daemon.settings import StreamSettings
-from bci.errors import RolandicError
+from bci.errors import RolandicError, StreamAbsentError
 from bci.sources.base import StreamState
+from bci.sources.discovery import StreamQuery
 from bci.sources.lsl import LslSource
 
 __all__ = ["Listening"]
@@ -42,10 +45,15 @@ class Listening:
     ----------
     stream : StreamSettings
     notices : Notices
+    told : callable
+        Whether the recorder records the stream, or waits for it, and so says itself that it is
+        away: nothing is said twice.
     """
 
-    def __init__(self, stream: StreamSettings, notices: Notices) -> None:
-        self._stream, self._notices = stream, notices
+    def __init__(
+        self, stream: StreamSettings, notices: Notices, told: Callable[[StreamQuery], bool]
+    ) -> None:
+        self._stream, self._notices, self._told = stream, notices, told
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="acquisition keeper", daemon=True)
         self.acquisition: Acquisition | None = None
@@ -57,9 +65,9 @@ class Listening:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let go of the stream; a search that is under way ends by itself."""
+        """Let go of the stream; looking and connecting are not waited for: they end alone."""
         self._stop.set()
-        if self._thread.ident is not None:
+        if self.acquisition is not None:
             self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
@@ -67,6 +75,10 @@ class Listening:
         while not self._stop.is_set():
             try:
                 self._acquire(say)
+            except StreamAbsentError as error:
+                self.reason = str(error)
+                if not self._told(self._stream.query):
+                    say(f"waiting for the EEG stream ({self._stream.query}): {error}")
             except RolandicError as error:
                 self.reason = str(error)
                 say(f"waiting for the EEG stream ({self._stream.query}): {error}")
@@ -76,9 +88,15 @@ class Listening:
                 say(f"the acquisition could not be begun: {error!r}")
             self._stop.wait(_AGAIN_S)
 
+    def _tell(self, notice: StreamNotice) -> None:
+        if notice.state is StreamState.REFUSED or not self._told(self._stream.query):
+            self._notices.say(str(notice))
+        else:
+            self._notices.write("acquisition", state=notice.state.value, text=str(notice))
+
     def _acquire(self, say: Repeated) -> None:
         source = LslSource(self._stream.query, unit=self._stream.unit, timeout_s=_LOOK_S)
-        acquisition = Acquisition(source, on_notice=lambda notice: self._notices.say(str(notice)))
+        acquisition = Acquisition(source, on_notice=self._tell)
         acquisition.start()
         say.forget()
         self.acquisition, self.reason = acquisition, ""

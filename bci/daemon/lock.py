@@ -46,7 +46,7 @@ class WorkspaceLock:
                 ) from error
             raise SettingsError(
                 f"{path.parent.parent}: another daemon works in this workspace (`bci status` shows "
-                "it, `bci daemon --stop` ends it); choose another workspace"
+                "it, `bci daemon SESSION.toml --stop` ends it); choose another workspace"
             ) from error
 
     def close(self) -> None:

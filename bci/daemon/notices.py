@@ -69,15 +69,16 @@ class Repeated:
         self, say: Callable[[str], None], every_s: float, clock: Callable[[], float]
     ) -> None:
         self._say, self._every_s, self._clock = say, every_s, clock
-        self._last: tuple[str, float] | None = None
+        self._said: dict[str, float] = {}
 
     def __call__(self, text: str) -> None:
-        """Say it, unless it was the last thing said, and not long ago."""
+        """Say it, unless it was said not long ago, whatever was said in between."""
         now = self._clock()
-        if self._last is None or self._last[0] != text or now - self._last[1] >= self._every_s:
-            self._last = text, now
+        self._said = {said: at for said, at in self._said.items() if now - at < self._every_s}
+        if text not in self._said:
+            self._said[text] = now
             self._say(text)
 
     def forget(self) -> None:
         """Take the next time for a first time: what was said is over."""
-        self._last = None
+        self._said.clear()

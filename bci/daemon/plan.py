@@ -26,6 +26,8 @@ def session_plan(settings: DaemonSettings) -> Plan:
         streams=tuple(map(_expected, settings.streams)),
         planned_s=3600.0 * settings.recording.planned_h,
         lsl=settings.lsl,
+        stop_bytes=settings.recording.disk_stop_bytes,
+        room_bytes=settings.recording.room_bytes,
         fits=fits,
     )
 

@@ -18,11 +18,12 @@ from bci.signal.quality import QUALITIES, ChannelQuality, channel_quality, imped
 from bci.sources.base import StreamInfo
 from bci.sources.lsl import configure_lsl
 
-__all__ = ["QualityOutlet", "QualitySeen", "QualityWatch"]
+__all__ = ["QualityOutlet", "QualitySeen", "QualityWatch", "recent_blinks"]
 
 _log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
+_JOIN_S = 0.2
 # Long enough to tell the mains from what lies beside it, short enough to answer a hand that presses
 # an electrode down.
 _WINDOW_S = 2.0
@@ -68,10 +69,10 @@ class QualityWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; the outlet goes too."""
+        """End; the outlet goes too. A long look (the first one loads SciPy) is not waited for."""
         self._stop.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(_JOIN_S)
         self._outlet = None
 
     def _run(self) -> None:
@@ -103,7 +104,7 @@ class QualityWatch:
             samples,
             info.rate_hz,
             mains_hz=self._settings.mains_hz,
-            blinks_per_min=_blinks(ring, info),
+            blinks_per_min=recent_blinks(ring, info),
             impedance_ohm=impedances(info.channels),
         )
         self.seen = QualitySeen(time.monotonic(), info.labels, found)
@@ -113,7 +114,7 @@ class QualityWatch:
             self._outlet.push(found, float(window.times[-1]))
 
 
-def _blinks(ring: RingBuffer, info: StreamInfo) -> NDArray[np.float64] | None:
+def recent_blinks(ring: RingBuffer, info: StreamInfo) -> NDArray[np.float64] | None:
     """Return the rates of blinks over the newest half minute, as far as it is there, or None."""
     eyes = [k for k, label in enumerate(info.labels) if label in FRONTAL]
     n = min(round(_BLINKS_S * info.rate_hz), ring.n_written - ring.first_available)

@@ -27,11 +27,12 @@ from bci.daemon.file_names import FileName, claim
 from bci.daemon.logs import SessionLogs
 from bci.daemon.notices import Notices, Repeated
 from bci.daemon.settings import RecordingSettings
-from bci.errors import RolandicError, SettingsError
+from bci.errors import RecordingError, RolandicError, SettingsError
 from bci.recording import RecorderStatus, RecorderSummary, RunRecording
 from bci.recording.control import find_recorders, read_report, remove
 from bci.recording.eventlog import EventLog
 from bci.recording.naming import release
+from bci.recording.status import StreamCount
 from bci.sources.discovery import StreamQuery
 
 __all__ = ["Recordings"]
@@ -42,8 +43,7 @@ _TURN_S = 0.2
 _REMIND_S = 60.0
 _TIMEOUT_S = 10.0
 _N_KEPT = 20
-# A new file is begun on a disk that was full when there is room for this much of what was reserved.
-_ROOM = 4
+_LONGEST_GAP_S = 7 * 86_400.0
 
 
 class Recordings:
@@ -86,6 +86,7 @@ class Recordings:
         self._say = Repeated(notices.say, _REMIND_S, time.monotonic)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="recorder keeper", daemon=True)
+        self._before: tuple[str, tuple[StreamCount, ...]] | None = None
         self._seen: tuple[float, RecorderStatus | None] | None = None
         self.finished: tuple[RecorderSummary, ...] = ()
         self.state = "stopped"
@@ -195,6 +196,10 @@ class Recordings:
         """What the recorder said last; None while nothing is recorded."""
         current = self._current
         return current.status if current is not None else None
+
+    def tells_of(self, query: StreamQuery) -> bool:
+        """Whether the recorder says itself when what a query means is away."""
+        return self.status is not None and query in self.queries
 
     @property
     def silent_s(self) -> float:
@@ -329,6 +334,8 @@ class Recordings:
             status = current.status
             if self._seen is None or status is not self._seen[1]:
                 self._seen = time.monotonic(), status
+                if status is not None:
+                    self._tell_gap(current.path, status.streams)
             return
         with self._lock:
             current = self._current
@@ -346,24 +353,69 @@ class Recordings:
         except RolandicError as error:
             _log.info("%s: %s", recording.path, error)
         self._current = None
-        self._has_failed(failure)
+        status = recording.status
+        self._before = None if status is None else (recording.path.name, status.streams)
+        if isinstance(failure, RecordingError):
+            self._has_failed(failure)
+        else:  # its process has ended: it could say nothing of its file
+            self._has_failed(
+                RecordingError(
+                    f"{failure}; {recording.path} holds all that it acknowledged (`bci repair "
+                    f"{recording.path}` completes it)"
+                )
+            )
+
+    def _tell_gap(self, path: Path, streams: Sequence[StreamCount]) -> None:
+        """Say what lies between a file whose recorder failed and the one that follows it."""
+        if self._before is None:
+            return
+        name, before = self._before
+        last = {stream.source_id: stream for stream in before if stream.last_stamp is not None}
+        come = [s for s in streams if s.rate_hz and s.first_stamp is not None]
+        missing = []
+        for stream in come:
+            old = last.get(stream.source_id)
+            if old is None or old.last_stamp is None or stream.first_stamp is None:
+                continue
+            gap_s = stream.first_stamp - old.last_stamp
+            if 0 < gap_s < _LONGEST_GAP_S:  # else its clock is another by now
+                n_samples = round(gap_s * stream.rate_hz) - 1
+                missing.append(f"{gap_s:.2f} s ({n_samples} samples) of {stream.name!r}")
+        if come:
+            self._before = None
+            between = ", ".join(missing) or "a time that cannot be told"
+            self._notices.say(f"{path.name} follows {name}: about {between} are in neither")
 
     def _has_failed(self, failure: BaseException) -> None:
         wait_s = self._backoff.failed()
         self.state, self.error = "failed", str(failure)
-        self._notices.say(f"NOT RECORDING: {failure}; a new file is begun in {wait_s:g} s")
+        no_room = self._no_room()
+        then = (
+            f"a new file is begun when there is room: {no_room}"
+            if no_room
+            else f"a new file is begun in {wait_s:g} s"
+        )
+        self._notices.say(f"NOT RECORDING: {failure}; {then}")
 
-    def _begin_again(self) -> None:
-        needed = _ROOM * self._settings.disk_stop_bytes
+    def _no_room(self) -> str:
+        """Say how much room is missing; empty: there is enough to begin a file."""
+        needed = self._settings.room_bytes
         try:
             free = shutil.disk_usage(self._folder).free
-            if free < needed:
-                raise SettingsError(
-                    f"only {free >> 20} MB are free in {self._folder}: make room, {needed >> 20} "
-                    "MB at least"
-                )
+        except OSError as error:
+            return f"{self._folder} cannot be asked ({error.strerror})"
+        if free >= needed:
+            return ""
+        return (
+            f"{free / 1e6:.1f} MB are free in {self._folder}, and {needed / 1e6:.1f} MB are needed"
+        )
+
+    def _begin_again(self) -> None:
+        try:
+            if no_room := self._no_room():
+                raise SettingsError(f"{no_room}: make room")
             self._begin()
-        except (RolandicError, OSError) as error:
+        except RolandicError as error:
             self._backoff.failed()
             self.state, self.error = "failed", str(error)
             self._say(f"NOT RECORDING: {error}")

@@ -35,7 +35,8 @@ class WorkspaceSettings(Settings):
     Attributes
     ----------
     folder : Path
-        The workspace; relative to the settings file. Made (0700) if it is not there.
+        The workspace; relative to the settings file. Made (0700) if it is not there, in a folder
+        that is.
     subject : str
         A pseudonym.
     session, task : str

@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from bci import __version__
-from bci.checks import Check
+from bci.checks import Check, ok
 from bci.daemon.recordings import Recordings
+from bci.preflight import ExpectedStream, tells_absence
 from bci.recording import RecorderStatus, RecorderSummary, StreamCount
+from bci.recording.status import StreamState, samples_by_source
+from bci.sources.discovery import StreamQuery
 
 if TYPE_CHECKING:  # they take seconds to import, in which the recorder already works
     from bci.acquisition import Acquisition
@@ -80,7 +83,7 @@ def _finished(summary: RecorderSummary) -> dict[str, Any]:
         "file": str(summary.path),
         "duration_s": summary.duration_s,
         "n_bytes": summary.n_bytes,
-        "samples": {stream.source_id: stream.n_samples for stream in summary.streams},
+        "samples": samples_by_source(summary.streams),
         "readback": None if found is None else str(found),
         "whole": None if found is None else found.ok,
     }
@@ -163,9 +166,34 @@ def quality_document(seen: "QualitySeen | None") -> list[dict[str, Any]] | None:
     ]
 
 
-def preflight_document(checks: Iterable[Check]) -> list[dict[str, str]]:
-    """Tell what was found before the start."""
-    return [check.as_dict() for check in checks]
+def preflight_document(
+    checks: Iterable[Check], streams: Iterable[ExpectedStream], recorded: RecorderStatus | None
+) -> list[dict[str, str]]:
+    """Tell what was found before the start; of a stream that has come since, that it has."""
+    here = () if recorded is None else recorded.streams
+    joined = {
+        expected.label
+        for expected in streams
+        if any(s.state is StreamState.RECEIVING and selects(expected.query, s) for s in here)
+    }
+    return [
+        (
+            ok(check.name, "was not there at the start, and has come since")
+            if tells_absence(check) and check.name in joined
+            else check
+        ).as_dict()
+        for check in checks
+    ]
+
+
+def selects(query: StreamQuery, stream: StreamCount) -> bool:
+    """Whether a query means a recorded stream; one by a predicate cannot be told."""
+    given = (
+        (query.name, stream.name),
+        (query.kind, stream.kind),
+        (query.source_id, stream.source_id),
+    )
+    return query.predicate is None and all(wanted in (None, there) for wanted, there in given)
 
 
 def status_line(document: dict[str, Any]) -> str:

@@ -5,5 +5,6 @@ For the commands, the daemon and the window alike: `examine` a `Plan`.
 
 from bci.preflight.plan import ExpectedStream, Plan
 from bci.preflight.run import examine
+from bci.preflight.streams import recorder_tells, tells_absence
 
-__all__ = ["ExpectedStream", "Plan", "examine"]
+__all__ = ["ExpectedStream", "Plan", "examine", "recorder_tells", "tells_absence"]

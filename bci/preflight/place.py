@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from bci.checks import Check, failed, ok, warning
+from bci.preflight.plan import Plan
 
 __all__ = ["folder", "space"]
 
@@ -73,19 +74,17 @@ def _write_and_read(place: Path) -> None:
         Path(path).unlink(missing_ok=True)
 
 
-def space(
-    name: str, wanted: Path | str | None, bytes_per_s: float, planned_s: float | None
-) -> Check:
-    """Check that the disk holds the session.
+def space(name: str, plan: Plan, bytes_per_s: float) -> Check:
+    """Check that the disk holds the session, up to where a recorder stops for the lack of room.
 
     Parameters
     ----------
     name : str
-    wanted : Path, str or None
+    plan : Plan
     bytes_per_s : float
         What the streams that were found bring; 0: none was.
-    planned_s : float or None
     """
+    wanted, planned_s = plan.folder, plan.planned_s
     if wanted is None or not str(wanted).strip():
         return failed(name, "unknown without a folder", "say where recordings go")
     target = Path(wanted).expanduser().absolute()
@@ -94,12 +93,20 @@ def space(
         free = shutil.disk_usage(place).free
     except OSError as error:
         return failed(name, f"unknown ({error.strerror or error})", "choose another folder")
+    if free < plan.room_bytes:
+        return failed(
+            name,
+            f"{_size(free)} free: recording stops at {_size(plan.stop_bytes)}, and a new file "
+            f"needs {_size(plan.room_bytes)}",
+            "free space, or choose another disk",
+        )
     if not bytes_per_s:
         return ok(name, f"{_size(free)} free; no stream of a steady rate was found")
-    left_s = free / bytes_per_s
-    detail = f"{_size(free)} free: {_minutes(left_s)} at {bytes_per_s / 1e3:.1f} kB/s" + (
-        f", {_minutes(planned_s)} are planned" if planned_s else ""
-    )
+    left_s = (free - plan.stop_bytes) / bytes_per_s
+    detail = (
+        f"{_size(free)} free: {_minutes(left_s)} at {bytes_per_s / 1e3:.1f} kB/s, until "
+        f"recording stops at {_size(plan.stop_bytes)}"
+    ) + (f", {_minutes(planned_s)} are planned" if planned_s else "")
     needed_s = planned_s or 0.0
     if left_s <= max(needed_s, 60.0):
         return failed(name, detail, "free space, or choose another disk")

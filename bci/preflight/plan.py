@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from bci.config import LslSettings, Settings
+from bci.recording.settings import RecorderSettings
 from bci.sources.base import StreamInfo
 from bci.sources.discovery import StreamQuery
 
@@ -78,6 +79,8 @@ class Plan:
         How long the session takes (s); None: unknown.
     lsl : LslSettings or None
         How far to look, and whom to ask (`known_peers`); None: what holds in this process.
+    stop_bytes, room_bytes : int
+        Recording ends when only so much is free, and begins anew when so much is.
     fits : mapping of str to callable
         By the label of an expected stream: what its description must pass, such as a model's
         `match_stream`; it raises `InputError` for one that does not fit.
@@ -87,4 +90,6 @@ class Plan:
     streams: tuple[ExpectedStream, ...]
     planned_s: float | None = None
     lsl: LslSettings | None = None
+    stop_bytes: int = RecorderSettings().disk_stop_bytes
+    room_bytes: int = RecorderSettings().room_bytes
     fits: Mapping[str, Callable[[StreamInfo], object]] = field(default_factory=dict)

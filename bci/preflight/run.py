@@ -87,7 +87,7 @@ def examine(
                 yield failed("streams", "none is expected", "name at least one stream")
             yield from _told(plan, looks, say)
             found = [look.result().found for look in looks]
-            yield place.space("space", plan.folder, _bytes_per_s(plan, found), plan.planned_s)
+            yield place.space("space", plan, _bytes_per_s(plan, found))
         finally:
             stop.set()
 

@@ -1,5 +1,6 @@
 """What a look at the streams says: there, once, as fast and as clean as they declare."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from bci.sources.discovery import FoundStream
 from bci.sources.inlets import NUMPY_DTYPES
 from bci.sources.units import implausible_volts, is_eeg, undeclared_unit_warning, unit_scale
 
-__all__ = ["judge", "missing", "several"]
+__all__ = ["judge", "missing", "recorder_tells", "several", "tells_absence"]
 
 #: Share of the nominal rate by which the effective one may differ: crystals differ by 1e-4, the
 #: regression over a second of stamps that jitter by 10 ms errs by 4e-3.
@@ -23,6 +24,11 @@ _RATE_ODD, _RATE_WRONG = 0.02, 0.1
 _ARRIVAL_ODD = 0.2
 _SLOW_ROUND_TRIP_S = 0.01
 _OLD_S, _STALE_S = 0.2, 1.0
+_ABSENT, _TWINS = "no LSL stream with", "source id"
+_UNIT_ADVICE = (
+    "declare the unit in the program that sends the stream, or say it where the stream is used "
+    "(--unit of a command that has it, unit = ... of a daemon)"
+)
 
 
 def missing(expected: ExpectedStream, there: Sequence[FoundStream], reach: str) -> Check:
@@ -31,9 +37,19 @@ def missing(expected: ExpectedStream, there: Sequence[FoundStream], reach: str) 
     say = failed if expected.required else warning
     return say(
         expected.label,
-        f"no LSL stream with {expected.query}; there are: {listed}",
+        f"{_ABSENT} {expected.query}; there are: {listed}",
         f"start its program, or name one of those that are there{reach}",
     )
+
+
+def tells_absence(check: Check) -> bool:
+    """Whether a check says that a stream is not there."""
+    return check.detail.startswith(_ABSENT)
+
+
+def recorder_tells(check: Check) -> bool:
+    """Whether a recorder that begins all the same says it too: absent, or there twice."""
+    return check.detail.startswith((_ABSENT, _TWINS))
 
 
 def several(expected: ExpectedStream, found: Sequence[FoundStream]) -> Check | None:
@@ -45,7 +61,7 @@ def several(expected: ExpectedStream, found: Sequence[FoundStream]) -> Check | N
         if len(same) > 1 and source_id:
             return failed(
                 expected.label,
-                f"source id {source_id!r} is there {len(same)} times, on "
+                f"{_TWINS} {source_id!r} is there {len(same)} times, on "
                 f"{' and '.join(stream.hostname for stream in same)}",
                 "end all but one of the programs that send it",
             )
@@ -115,14 +131,19 @@ def _channels(name: str, expected: ExpectedStream, seen: Observed) -> Check:
     try:
         unit_scale(info.channels, expected.unit)
     except InputError as error:
-        return failed(name, str(error), "mend the unit that the sender declares, or say it here")
+        return failed(name, _without_option(str(error)), _UNIT_ADVICE)
     doubled = sorted({label for label in info.labels if info.labels.count(label) > 1})
     if doubled:
         return warning(name, f"{', '.join(doubled)} more than once", "give each a name of its own")
     if told := undeclared_unit_warning(info.channels, expected.unit):
-        return warning(name, f"{n_channels}; {told}", "declare the unit where the stream is sent")
+        return warning(name, f"{n_channels}; {_without_option(told)}", _UNIT_ADVICE)
     units = sorted({channel.unit for channel in info.channels if channel.unit})
     return ok(name, f"{n_channels}" + (f" in {', '.join(units)}" if units else ""))
+
+
+def _without_option(text: str) -> str:
+    """Leave out the advice that names an option, which not every command has."""
+    return re.split("[;:] say --unit", text)[0]
 
 
 def _fit(name: str, fits: Callable[[StreamInfo], object], info: StreamInfo) -> Check:

@@ -1,7 +1,6 @@
 """One connection to an outlet: what is received over it, and the clock at its other end."""
 
 import math
-from collections import deque
 
 import numpy as np
 import pylsl
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from bci.errors import StreamError
 from bci.sources.discovery import FoundStream
 from bci.sources.inlets import NUMPY_DTYPES, ClockOffset, NumericPull, open_inlet
+from bci.sources.rhythm import PushRhythm
 
 __all__ = ["PULL_S", "Batch", "Connection"]
 
@@ -19,8 +19,6 @@ PULL_S = 0.05
 _MOST_TEXTS = 4096
 #: Between attempts at the first clock offset, of which liblsl makes 0.6 s of probes (s).
 _FIRST_OFFSET_S = 0.05
-#: Pulls this close to each other bring one push of the sender (s).
-_BURST_S = 0.02
 #: A stamp is believed to be the time of its push, give or take the sender's chunk, within this (s).
 _HONEST_S = (-0.1, 2.0)
 
@@ -71,7 +69,7 @@ class Connection:
         self.last_stamp: float | None = None
         self.first_s: float | None = None
         self.last_s: float | None = None
-        self._bursts: deque[int] = deque(maxlen=5)
+        self._rhythm = PushRhythm(found.rate_hz) if found.rate_hz else None
         self._ahead_s = 0.0
         self._pull = (
             NumericPull(inlet, max(256, int(found.rate_hz)))
@@ -141,10 +139,8 @@ class Connection:
         """Account for samples that have just been received."""
         if self.first_stamp is None or self.last_s is None:
             self.first_stamp, self.first_s = float(stamps[0]), now_s
-            self._bursts.append(0)
-        elif now_s - self.last_s > _BURST_S:
-            self._bursts.append(0)
-        self._bursts[-1] += len(stamps)
+        if self._rhythm is not None:
+            self._rhythm.arrived(len(stamps), now_s)
         self.n_samples += len(stamps)
         self.last_stamp, self.last_s = float(stamps[-1]), now_s
         if self.offset_s is not None:
@@ -153,18 +149,14 @@ class Connection:
     def silent_after_s(self, silent_s: float, connected_s: float) -> float:
         """Return until when a sample is due (s); infinite for an irregular stream.
 
-        A sender that pushes once a second is not silent in between: its recent pushes tell how it
-        does. The second largest of five: one may be what a silence held back, and on a busy
-        machine one may come in pieces.
+        A sender that pushes once a second is not silent in between (`PushRhythm`).
         """
-        rate_hz = self.found.rate_hz
-        if not rate_hz:
+        if self._rhythm is None:
             return math.inf
+        patience_s = self._rhythm.patience_s(silent_s)
         if self.last_s is None:  # many start to send some time after they appear
-            return connected_s + max(2.0, silent_s, 2.0 / rate_hz)
-        pushes = sorted(self._bursts)
-        push_s = pushes[-2 if len(pushes) > 2 else -1] / rate_hz
-        return self.last_s + max(silent_s, 2.0 / rate_hz, 1.5 * push_s)
+            return connected_s + max(2.0, patience_s)
+        return self.last_s + patience_s
 
     def proves(self, stop_s: float) -> bool:
         """Whether all that was sent before a time has arrived: something sent later has.

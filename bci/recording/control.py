@@ -21,6 +21,8 @@ from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bci.errors import RecordingError
 from bci.private import write_private
 
@@ -29,7 +31,9 @@ __all__ = [
     "connect",
     "find_recorders",
     "is_recorded",
+    "is_recorders_file",
     "listen_privately",
+    "orphans",
     "read_report",
     "remove",
     "remove_socket",
@@ -67,15 +71,23 @@ class ControlServer:
         self._listener = listen_privately(
             path.parent, f".{_PREFIX}{secrets.token_hex(8)}", backlog=8, authkey=key
         )
-        _write(
-            path,
-            {
-                "recording": path.name,
-                "pid": os.getpid(),
-                "address": self._listener.address,
-                "key": key.hex(),
-            },
-        )
+        self._path = path
+        self._about = {
+            "recording": path.name,
+            "pid": os.getpid(),
+            "process_began": _began(os.getpid()),  # a process id is given out again
+            "address": self._listener.address,
+            "key": key.hex(),
+        }
+        _write(path, self._about)
+
+    def closes_at(self, when: str | None) -> None:
+        """Let who looks know when the recording ends if nobody takes it over; None: it is owned."""
+        about = self._about if when is None else {**self._about, "closes_at": when}
+        try:
+            _write(self._path, about)
+        except OSError as error:
+            _log.warning("beside %s: %s", self._path, error.strerror)
 
     def start(self) -> None:
         """Begin to accept, in a thread that ends with the process."""
@@ -177,6 +189,11 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
+def is_recorders_file(path: Path) -> bool:
+    """Whether a file is what lies beside a recording while its recorder runs."""
+    return path.name.endswith(".xdf" + _SUFFIX)
+
+
 def find_recorders(folder: Path) -> list[Path]:
     """List the recordings in a folder, and below it, that a recorder is or was at work on.
 
@@ -225,6 +242,11 @@ def connect(path: Path) -> tuple[Connection, int]:
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{_file(path)} is no recorder's file: delete it") from error
     connection = _connected(address, key)
+    if connection is None and _lives(pid, content.get("process_began")):
+        raise RecordingError(
+            f"the recorder of {path} (process {pid}) runs and cannot be reached at {address}: "
+            "TERM ends it in order"
+        )
     if connection is None:
         remove(path)
         raise RecordingError(
@@ -232,6 +254,48 @@ def connect(path: Path) -> tuple[Connection, int]:
             "acknowledged: bci repair completes it"
         )
     return connection, pid
+
+
+def _began(pid: int) -> float | None:
+    """Return when a process began (s); None when it is not there, or is nobody's to look at."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
+def _lives(pid: int, began: object) -> bool:
+    """Whether a process still is the one that began then."""
+    try:
+        process = psutil.Process(pid)
+        gone = process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        gone = False
+    now = _began(pid)
+    same = not isinstance(began, float) or now is None or abs(now - began) < 1.0
+    return same and not gone
+
+
+def orphans(folder: Path) -> list[tuple[Path, str]]:
+    """List what is recorded in a folder, and below it, by recorders whose owner is gone.
+
+    Returns
+    -------
+    list of (Path, str)
+        The file, and when it is closed if nobody takes it over; empty: its owner has just gone.
+    """
+    found = []
+    for path in find_recorders(folder):
+        try:
+            content = _read(path)
+            pid = int(content["pid"])
+        except (RecordingError, KeyError, TypeError, ValueError):
+            continue
+        if "reason" not in content and _lives(pid, content.get("process_began")):
+            found.append((path, str(content.get("closes_at", ""))))
+    return found
 
 
 def _connected(address: str, key: bytes) -> Connection | None:

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bci.errors import RecordingError, SettingsError
+from bci.recording.control import is_recorders_file
 from bci.sources.clock import lsl_clock
 from bci.sources.files import file_hash
 
@@ -308,13 +309,14 @@ def read_event_log(path: Path) -> Iterator[dict[str, Any]]:
 def session_files(log: Path) -> dict[str, Path]:
     """Return the files of a log's folder but the log itself, by their names relative to it.
 
-    Left out is what begins with a dot: it is nobody's data.
+    Left out is what begins with a dot, and what lies beside a recording while its recorder runs:
+    it is nobody's data.
     """
     folder = log.parent
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if any(part.startswith(".") for part in name.parts):
+        if any(part.startswith(".") for part in name.parts) or is_recorders_file(path):
             continue
         if path.is_file() and not path.samefile(log):
             found[name.as_posix()] = path

@@ -19,6 +19,7 @@ __all__ = [
     "FileState",
     "LogEvidence",
     "examine_session",
+    "find_sessions",
     "session_logs",
 ]
 
@@ -155,6 +156,31 @@ class Evidence:
                 for file in self.files
             ],
         }
+
+
+def find_sessions(path: Path) -> list[Path]:
+    """Return the sessions that are meant: the path itself, or those below a folder of many.
+
+    A workspace holds its sessions some folders down. What begins with a dot is left out.
+
+    Raises
+    ------
+    RecordingError
+        When there is no event log in it and below it.
+    """
+    if not path.is_dir() or any(path.glob("*.jsonl")):
+        return [path]
+    below = {
+        log.parent
+        for log in path.rglob("*.jsonl")
+        if not any(part.startswith(".") for part in log.relative_to(path).parts)
+    }
+    if not below:
+        raise RecordingError(
+            f"{path} and the folders in it hold no event log (*.jsonl): name a session's folder, "
+            "or a workspace"
+        )
+    return sorted(below)
 
 
 def session_logs(path: Path) -> list[Path]:

@@ -3,13 +3,14 @@
 A source is known by its source id, name and type. What comes back under these with the same rate,
 channels and format goes on in the same stream of the file, behind a marked gap; with others it is
 refused there and gets a stream of its own. A source without a source id is known by its name, type
-and machine; if two such look alike, which one returns cannot be told, and each return gets a stream
-of its own.
+and machine. If two look alike, which one returns cannot be told, and each return gets a stream of
+its own.
 """
 
 import logging
 import queue
 import threading
+import time
 
 from bci.errors import StreamError
 from bci.recording.connection import Batch, Connection
@@ -71,9 +72,15 @@ class Follower:
         """Begin to receive."""
         self._thread.start()
 
-    def join(self) -> None:
-        """Wait until what was sent before the stop is with the writer."""
-        while self._thread.is_alive() and not self.busy:
+    def join(self, until_s: float) -> None:
+        """Wait until what was sent before the stop is with the writer, or a time has come.
+
+        Parameters
+        ----------
+        until_s : float
+            Monotonic (s): a writer whose disk hangs takes no more.
+        """
+        while self._thread.is_alive() and not self.busy and time.monotonic() < until_s:
             self._thread.join(_LOOK_S)
 
     def close(self) -> None:
@@ -261,7 +268,7 @@ class Follower:
         how = (
             f"came back changed ({now}, before {was})"
             if was != now
-            else "came back, but without a source id it may be another"
+            else "came back, but it may be another that looks like it"
         )
         self._shared.say(f"{track.label} {how}: {consequence}")
 
@@ -274,11 +281,11 @@ class Follower:
         return same and not self._shared.claimed(found)
 
     def _ambiguous(self) -> bool:
-        """Whether another source looks like this one, and none has a source id."""
+        """Whether another source looks like this one."""
         ours = self._tracks[0].found
-        return not ours.source_id and any(
+        return any(
             (track.found.source_id, track.found.name, track.found.kind)
-            == ("", ours.name, ours.kind)
+            == (ours.source_id, ours.name, ours.kind)
             for track in self._shared.tracks
             if track not in self._tracks
         )

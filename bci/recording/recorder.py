@@ -10,6 +10,7 @@ six minutes, and not for one that is full, before which the file is closed in or
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
@@ -24,11 +25,11 @@ from bci.recording.naming import is_free, open_new, release
 from bci.recording.settings import RecorderSettings
 from bci.recording.shared import Shared
 from bci.recording.status import RecorderStatus, RecorderSummary, StreamCount, StreamState
-from bci.recording.waiting import Waiting, no_count, refuse_unrecordable
+from bci.recording.waiting import Waiting, no_count, refuse_unrecordable, twins
 from bci.recording.writing import Writing
 from bci.recording.xdf import XdfWriter
 from bci.sources.clock import lsl_clock
-from bci.sources.discovery import FoundStream, StreamQuery, resolve_streams
+from bci.sources.discovery import FoundStream, StreamQuery, await_streams, resolve_streams
 
 __all__ = ["Recorder"]
 
@@ -86,6 +87,7 @@ class Recorder:
         self._writing: Writing | None = None
         self._disk: DiskWatch | None = None
         self._started_s = 0.0
+        self._hung = False
 
     def start(self) -> None:
         """Find and connect the streams, make the file with its headers, begin.
@@ -147,6 +149,8 @@ class Recorder:
     def status(self) -> RecorderStatus:
         """Return how it goes."""
         shared, disk, writing = self._shared, self._disk, self._writing
+        if writing is not None:
+            writing.tell_stall()
         now_s = self._clock()
         until_s = shared.stopped_s if shared.stop.is_set() else now_s
         with self._lock:
@@ -158,7 +162,7 @@ class Recorder:
                 *(one.counted() for one in waiting),
                 *(_refused(found) for found in shared.refused),
             ),
-            duration_s=until_s - self._started_s,
+            duration_s=self._span_s(until_s),
             n_bytes=0 if writing is None else self._writer.n_bytes,
             disk_left_bytes=0 if disk is None else disk.left_bytes,
             disk_left_s=None if disk is None else disk.left_s,
@@ -166,6 +170,27 @@ class Recorder:
             error=shared.error,
             finished=writing is not None and writing.finished,
         )
+
+    def _span_s(self, until_s: float) -> float:
+        """Return how much time the file holds (s).
+
+        That of the stream that has most, by its stamps: its first samples came while it was
+        connected, before the start. By our clock where that is no sensible answer: the clock of a
+        sender that restarted in between has leapt, or no stream is regular.
+        """
+        by_clock_s = until_s - self._started_s
+        spans = [
+            track.last_stamp - track.first_stamp + 1.0 / track.found.rate_hz
+            for track in self._shared.tracks
+            if track.found.rate_hz
+            and track.first_stamp is not None
+            and track.last_stamp is not None
+        ]
+        span_s = max(spans, default=by_clock_s)
+        sensible = 0 <= span_s <= by_clock_s + self._timeout_s + 10.0
+        if not sensible or not self._shared.stop.is_set():  # what is late is on its way
+            return max(by_clock_s, span_s) if sensible else by_clock_s
+        return span_s
 
     def stop(self) -> RecorderSummary:
         """Receive what was sent before, write the footers, close the file; again is harmless.
@@ -181,7 +206,8 @@ class Recorder:
         Raises
         ------
         RecordingError
-            When the file could not be written to its end.
+            When the file could not be written to its end, or the disk does not answer within
+            `RecorderSettings.stop_s`: then it says what is not known to be on it.
         """
         if self._writing is None:
             raise RuntimeError("the recorder has not been started")
@@ -200,6 +226,9 @@ class Recorder:
         )
 
     def _end(self, writing: Writing) -> None:
+        if self._hung:
+            return
+        until_s = time.monotonic() + self._settings.stop_s
         with self._lock:
             waiting = list(self._waiting)
         for one in waiting:
@@ -207,7 +236,7 @@ class Recorder:
         with self._lock:  # not before: one that was waited for may have joined a moment ago
             followers = list(self._followers)
         for follower in followers:
-            follower.join()
+            follower.join(until_s)
         if not writing.finished:
             tracks = self._shared.tracks
             self._shared.event(
@@ -216,9 +245,23 @@ class Recorder:
                 proven=[track.stream_id for track in tracks if track.proven],
                 waited=[track.stream_id for track in tracks if not track.proven],
             )
-        writing.finish()
+        if not writing.finish(until_s):
+            self._shared.fail(self._not_on_disk())
         for follower in followers:
             follower.close()
+
+    def _not_on_disk(self) -> str:
+        """Say what a disk that hangs has not taken; the end of the recorder is not waited for."""
+        self._hung = True
+        missing = "; ".join(
+            f"{track.n_samples - track.n_synced} of {track.n_samples} samples of "
+            f"{track.found.name!r}"
+            for track in self._shared.tracks
+        )
+        return (
+            f"{self.path}: the disk has not answered for {self._settings.stop_s:g} s at the stop, "
+            f"so the file is not closed; not known to be on the disk: {missing}"
+        )
 
     @property
     def _disk_watch(self) -> DiskWatch:
@@ -234,18 +277,17 @@ class Recorder:
         unique: dict[str, FoundStream] = {}
 
         def resolve(query: StreamQuery) -> list[FoundStream]:
-            try:
-                return resolve_streams(query, timeout_s)
-            except StreamError:
-                if all_of_them:
-                    raise
-                return []
+            return (resolve_streams if all_of_them else await_streams)(query, timeout_s)
 
         with ThreadPoolExecutor(len(self._queries)) as pool:
             for query, matches in zip(self._queries, pool.map(resolve, self._queries), strict=True):
                 unique |= {found.uid: found for found in matches}
                 if not matches:
                     missing.append(query)
+                    self._shared.say(
+                        f"there is no LSL stream with {query} yet: it is looked for, and joins "
+                        "the recording when it appears"
+                    )
         streams = [
             found
             for found in unique.values()
@@ -260,6 +302,9 @@ class Recorder:
                     self._shared.unclaim(found)
                 else:
                     self._followers.append(Follower(connection, self._shared))
+        for text in twins(streams):
+            self._shared.event("twins", text=text)
+            self._shared.say(text)
         return missing
 
     def _connection(self, found: FoundStream) -> Connection | None:

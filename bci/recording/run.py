@@ -8,7 +8,7 @@ from bci.errors import RecordingError
 from bci.recording.eventlog import EventLog
 from bci.recording.process import RecorderProcess
 from bci.recording.settings import RecorderSettings
-from bci.recording.status import RecorderStatus, RecorderSummary
+from bci.recording.status import RecorderStatus, RecorderSummary, samples_by_source
 from bci.recording.watch import RecorderWatch
 from bci.sources.discovery import StreamQuery
 from bci.sources.files import recording_hash
@@ -139,7 +139,7 @@ class RunRecording:
         self._write(
             "recording_finished",
             sha256=found.sha256,
-            samples={s.source_id or s.name: s.n_samples for s in summary.streams},
+            samples=samples_by_source(summary.streams),
             readback=str(found),
             completed=completed,
         )

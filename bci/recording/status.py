@@ -1,5 +1,6 @@
 """What a recorder says of itself, while it runs and at its end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,14 @@ from bci.sources.base import StreamState
 if TYPE_CHECKING:
     from bci.recording.readback import ReadBack
 
-__all__ = ["RecordedGap", "RecorderStatus", "RecorderSummary", "StreamCount", "StreamState"]
+__all__ = [
+    "RecordedGap",
+    "RecorderStatus",
+    "RecorderSummary",
+    "StreamCount",
+    "StreamState",
+    "samples_by_source",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,22 @@ class StreamCount:
     def lost(self) -> bool:
         """Whether its connection has ended."""
         return self.state is StreamState.LOST
+
+
+def samples_by_source(streams: Sequence[StreamCount]) -> dict[str, int]:
+    """Return how many samples there are of each stream, by its source id (else its name).
+
+    Of two with the same, the second is ``"ID (2)"``.
+    """
+    counts: dict[str, int] = {}
+    for stream in streams:
+        label = key = stream.source_id or stream.name
+        number = 1
+        while key in counts:
+            number += 1
+            key = f"{label} ({number})"
+        counts[key] = stream.n_samples
+    return counts
 
 
 @dataclass(frozen=True, slots=True)

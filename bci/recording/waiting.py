@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from bci.errors import StreamError
 from bci.recording.connection import Connection
@@ -11,7 +11,7 @@ from bci.recording.shared import Shared
 from bci.recording.status import StreamCount, StreamState
 from bci.sources.discovery import FoundStream, Lookout, StreamQuery
 
-__all__ = ["Waiting", "no_count", "refuse_unrecordable"]
+__all__ = ["Waiting", "no_count", "refuse_unrecordable", "twins"]
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +110,24 @@ def refuse_unrecordable(found: FoundStream, shared: Shared) -> bool:
         f"{found.dtype} has no form in XDF"
     )
     return True
+
+
+def twins(streams: Sequence[FoundStream]) -> Iterator[str]:
+    """Yield what is to be said of streams that have the source id of another.
+
+    Which of them is meant cannot be told, so all are recorded.
+    """
+    by_id: dict[str, list[FoundStream]] = {}
+    for found in streams:
+        by_id.setdefault(found.source_id, []).append(found)
+    for source_id, same in by_id.items():
+        if source_id and len(same) > 1:
+            listed = " and ".join(sorted(set(map(str, same))))
+            yield (
+                f"the source id {source_id!r} is there {len(same)} times: {listed}; each is "
+                "recorded, as a stream of its own: end all but the one that is meant, or give each "
+                "an id of its own"
+            )
 
 
 def no_count(

@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 #: How long a recorder that was told to end by a signal waits for its owner to ask for the summary.
 _LINGER_S = 2.0
+_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _JOINED, _LEFT, _CLOSED, _TERMINATED = "joined", "left", "closed", "terminated"
 
 
@@ -66,7 +67,8 @@ class Recording:
         self._follower = FileFollower(path)
         self._follower.start()
         self._n_owners = 1
-        self._closing = threading.Lock()
+        self._closing, self._beside = threading.Lock(), threading.Lock()
+        self._is_told = False
         self._summary: RecorderSummary | None = None
         self._ended_by: tuple[str, ...] = ()
         # What a signal's handler may put into.
@@ -93,7 +95,9 @@ class Recording:
         try:
             return self._close()
         finally:
-            control.remove(self._path, report=True)
+            with self._beside:
+                self._is_told = True
+                control.remove(self._path, report=True)
 
     def live(self, pipe: Connection) -> None:
         """Serve until told to close, or until nobody has been there for too long."""
@@ -126,9 +130,14 @@ class Recording:
             self._n_owners += 1 if word == _JOINED else -1
             if was_orphan:
                 self._recorder.note("taken_over")
+                if self._control is not None:
+                    self._control.closes_at(None)
             elif not self._n_owners:
                 self._recorder.note("orphaned", closes_in_s=self._orphan_s)
                 until_s = time.monotonic() + self._orphan_s
+                if self._control is not None:
+                    closes = time.localtime(time.time() + self._orphan_s)
+                    self._control.closes_at(time.strftime(_TIME, closes))
 
     def _end(self, reason: str) -> None:
         """Close, leave a report beside the file, give an owner who is there time to ask."""
@@ -138,10 +147,12 @@ class Recording:
             report = _report(self._close())
         except RolandicError as error:
             report = {"error": str(error)}
-        try:
-            control.write_report(self._path, reason, report)
-        except OSError as error:
-            _log.warning("no report beside %s: %s", self._path, error.strerror)
+        with self._beside:  # an owner may have asked meanwhile: then nobody needs the report
+            if not self._is_told:
+                try:
+                    control.write_report(self._path, reason, report)
+                except OSError as error:
+                    _log.warning("no report beside %s: %s", self._path, error.strerror)
         until_s = time.monotonic() + _LINGER_S
         while self._n_owners and (left_s := until_s - time.monotonic()) > 0:
             try:
@@ -193,7 +204,7 @@ def _leave_the_terminal() -> None:
 def _report(summary: RecorderSummary) -> dict[str, Any]:
     found = summary.readback
     return {
-        "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "ended": time.strftime(_TIME),
         "streams": [
             {"name": s.name, "source_id": s.source_id, "n_samples": s.n_samples}
             for s in summary.streams

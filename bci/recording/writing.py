@@ -9,6 +9,8 @@ then in liblsl's buffers of six minutes.
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bci.errors import RecordingError
 from bci.recording.connection import Connection
@@ -25,8 +27,8 @@ logger = logging.getLogger(__name__)
 #: A clock offset that differs by this from the one before is another clock's: drift takes 40 s for
 #: it at 500 ppm, and offsets come every 5 s.
 _STEP_S = 0.02
-#: A write that took this long is worth a word (s).
-_STALL_S = 1.0
+#: A write that took this long is worth a word, and a sync (s).
+_STALL_S, _SYNC_STALL_S = 1.0, 3.0
 #: At least between looks at the disk (s).
 _LOOK_S = 1.0
 
@@ -57,6 +59,9 @@ class Writing:
         self._synced = threading.Event()
         self._full = False
         self._sync_error: OSError | None = None
+        # What the disk is asked for just now: since when (monotonic, s), and whether it was said.
+        self._asked: dict[str, tuple[float, bool]] = {}
+        self._asked_lock = threading.Lock()
         self.finished = False
         self._write_thread = threading.Thread(target=self._write, name="record", daemon=True)
         self._sync_thread = threading.Thread(target=self._sync, name="record sync", daemon=True)
@@ -79,17 +84,66 @@ class Writing:
         self._write_thread.start()
         self._sync_thread.start()
 
-    def finish(self) -> None:
-        """Write the rest, the footers last, and close; nobody brings any more."""
+    def finish(self, until_s: float) -> bool:
+        """Write the rest, the footers last, and close; nobody brings any more.
+
+        Parameters
+        ----------
+        until_s : float
+            Monotonic (s): how long it is waited for.
+
+        Returns
+        -------
+        bool
+            False when the disk did not answer by then.
+        """
         self._last.set()
-        self._write_thread.join()
-        self._sync_thread.join()
+        for thread in (self._write_thread, self._sync_thread):
+            # A moment for one that has nothing more to do: what was waited for may have come late.
+            thread.join(max(0.05, until_s - time.monotonic()))
+        return not (self._write_thread.is_alive() or self._sync_thread.is_alive())
+
+    def tell_stall(self) -> None:
+        """Say that the disk does not answer, while it does not; from any thread, once each time."""
+        now_s = time.monotonic()
+        for what, limit_s in (("write", _STALL_S), ("sync", _SYNC_STALL_S)):
+            with self._asked_lock:
+                since_s, told = self._asked.get(what, (now_s, True))
+                if told or now_s - since_s < limit_s:
+                    continue
+                self._asked[what] = (since_s, True)
+            self._shared.event("stalled", what=what, for_s=round(now_s - since_s, 3))
+            self._shared.say(
+                f"the disk of {self._shared.path.parent} has STALLED: a {what} has not been "
+                f"answered for {now_s - since_s:.1f} s; what comes meanwhile "
+                + ("waits in memory" if what == "write" else "is written, and not known to be safe")
+            )
+
+    @contextmanager
+    def _disk_asked(self, what: str) -> Iterator[None]:
+        """Take note that the disk is asked; say how long it took, if that was said to be long."""
+        since_s = time.monotonic()
+        with self._asked_lock:
+            self._asked[what] = (since_s, False)
+        try:
+            yield
+        finally:
+            with self._asked_lock:
+                told = self._asked.pop(what)[1]
+            took_s = time.monotonic() - since_s
+            if told or took_s > {"write": _STALL_S, "sync": _SYNC_STALL_S}[what]:
+                self._shared.event("stalled", what=what, took_s=round(took_s, 3))
+                self._shared.say(
+                    f"the disk stood still for {took_s:.1f} s; what came meanwhile is now "
+                    + ("written" if what == "write" else "on it")
+                )
 
     def _write(self) -> None:
         """Write what is brought, until the last, or the disk is full."""
         try:
             next_boundary_s = self._shared.clock() + self._shared.settings.offsets_s
             while not self._last.wait(self._shared.settings.write_s):
+                self.tell_stall()
                 self._write_queued()
                 if self._shared.clock() >= next_boundary_s:
                     self._writer.write_boundary()
@@ -115,15 +169,9 @@ class Writing:
 
     def _flush(self) -> None:
         """Hand everything to the system, and acknowledge it."""
-        start_s = time.monotonic()
-        self._writer.flush()
+        with self._disk_asked("write"):
+            self._writer.flush()
         self._acknowledge()
-        took_s = time.monotonic() - start_s
-        if took_s > _STALL_S:
-            self._shared.event("stalled", took_s=round(took_s, 3))
-            self._shared.say(
-                f"the disk stood still for {took_s:.1f} s; what came meanwhile is now written"
-            )
 
     def _acknowledge(self) -> None:
         for track in self._shared.tracks:
@@ -235,7 +283,8 @@ class Writing:
                 continue
             written = [(track, track.n_written) for track in shared.tracks]
             try:
-                self._writer.sync()
+                with self._disk_asked("sync"):
+                    self._writer.sync()
             except OSError as error:
                 self._sync_error = error
                 return

@@ -8,6 +8,7 @@ between) is thrown away.
 
 import logging
 import multiprocessing
+import multiprocessing.process
 import signal
 import threading
 import time
@@ -15,13 +16,20 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Protocol
 
 from bci.errors import InputError, RolandicError
+from bci.private import PrivateLog
 
 __all__ = ["ChildProcess", "Link", "Worker", "answer"]
 
 logger = logging.getLogger(__name__)
+
+#: How long a process that has closed, and one that is terminated, may take to end (s).
+_END_S, _TERMINATE_S = 10.0, 5.0
+#: Of the log of what goes wrong in a child.
+_LOG_BYTES = 1_000_000
 
 
 class Worker(Protocol):
@@ -60,16 +68,50 @@ def _end_with_parent(pipe: Connection, worker: Worker) -> None:
         worker.close()
 
 
+def _log_beside(name: str) -> Path | None:
+    """Return where a child of this process logs: beside the newest private log of this one."""
+    logs = [h for h in logging.getLogger("bci").handlers if isinstance(h, PrivateLog)]
+    if not logs:
+        return None
+    own = Path(logs[-1].baseFilename)
+    return own.with_name(f"{own.stem}-{name.replace(' ', '-')}{own.suffix}")
+
+
+def _log_to(path: Path | None) -> None:
+    """Log what goes wrong here, tracebacks too; stderr belongs to the parent alone."""
+    root = logging.getLogger("bci")
+    root.addHandler(logging.NullHandler())
+    root.propagate = False
+    if path is None:
+        return
+    logging.raiseExceptions = False  # a log that cannot be written is no reason to write to stderr
+    # Made by the first thing that goes wrong. Several children may append to it: each line is
+    # written whole, and names its process.
+    file = PrivateLog(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
+    file.setLevel(logging.WARNING)
+    line = "%(asctime)s %(process)d %(levelname)s %(name)s %(threadName)s: %(message)s"
+    file.setFormatter(logging.Formatter(line))
+    root.addHandler(file)
+    threading.excepthook = _log_thread
+
+
+def _log_thread(failed: threading.ExceptHookArgs) -> None:
+    """Log what ended a thread, instead of writing it to stderr."""
+    value = failed.exc_value or failed.exc_type()
+    name = failed.thread.name if failed.thread is not None else "?"
+    logger.error("the thread %r has ended", name, exc_info=value)
+
+
 def _child_main(
     pipe: Connection,
     factory: Callable[..., Worker],
     arguments: tuple[Any, ...],
     live: Callable[[Connection, Worker], None],
+    log: Path | None,
 ) -> None:
     """Make the worker, report, then let it live."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What goes wrong travels to the parent, which says it; stderr belongs to the parent alone.
-    logging.getLogger("bci").addHandler(logging.NullHandler())
+    _log_to(log)
     try:
         worker = factory(*arguments)
     except InputError as error:
@@ -198,7 +240,7 @@ class ChildProcess:
         self._pipe, self._child_pipe = context.Pipe()
         self._process = context.Process(
             target=_child_main,
-            args=(self._child_pipe, factory, arguments, live),
+            args=(self._child_pipe, factory, arguments, live, _log_beside(name)),
             name=f"rolandic {name}",
             daemon=True,
         )
@@ -222,8 +264,7 @@ class ChildProcess:
         try:
             self._link.receive(0, timeout_s)
         except BaseException:
-            self._process.terminate()
-            self._process.join()
+            self._terminate()
             raise
 
     def ask(self, method: str, *arguments: Any, timeout_s: float = 30.0) -> Any:
@@ -244,9 +285,22 @@ class ChildProcess:
         try:
             return self.ask("close", timeout_s=timeout_s) if self.alive else None
         finally:
-            self._process.join(timeout_s)
+            self._process.join(_END_S)
             if self.alive:
-                logger.warning("the %s process does not end: it is terminated", self._name)
-                self._process.terminate()
-                self._process.join()
+                logger.warning(
+                    "the %s process (%d) does not end: it is terminated", self._name, self.pid
+                )
+                self._terminate()
             self._link.close()
+
+    def _terminate(self) -> None:
+        """End it; one that waits for a disk that hangs cannot be ended, and is left."""
+        self._process.terminate()
+        self._process.join(_TERMINATE_S)
+        if not self.alive:
+            return
+        logger.error(
+            "the %s process (%d) cannot be ended and is left: end it by hand", self._name, self.pid
+        )
+        # On its way out Python would wait for it without end.
+        getattr(multiprocessing.process, "_children", set()).discard(self._process)

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pylsl
 
-from bci.errors import SettingsError, StreamError
+from bci.errors import SettingsError, StreamAbsentError, StreamError
 from bci.sources.base import Channel, StreamInfo
 from bci.sources.labels import canonical_label
 from bci.sources.lsl_config import configure_lsl, lsl_settings
@@ -28,6 +28,7 @@ __all__ = [
     "describe_stream",
     "find_streams",
     "found_stream",
+    "reach_hint",
     "resolve_one",
     "resolve_streams",
 ]
@@ -243,19 +244,20 @@ def _first(query: StreamQuery, timeout_s: float) -> list[FoundStream]:
     return _sorted(map(found_stream, first))
 
 
-def _none_there(query: StreamQuery, timeout_s: float) -> StreamError:
+def reach_hint() -> str:
+    """Say how to reach further, for those who find nothing and look on this machine only."""
+    held = lsl_settings()
+    if held is None or held.scope != "machine" or held.known_peers:
+        return ""
+    return "; only this machine was asked: --lsl-peer HOST or --lsl-scope link asks others"
+
+
+def _none_there(query: StreamQuery, timeout_s: float) -> StreamAbsentError:
     """Return the error that says what is there instead."""
     there = find_streams(None, 1.0)
     listed = "; ".join(map(str, there)) if there else "none at all"
-    scope = (
-        "; only this machine was asked: --lsl-peer HOST or --lsl-scope link asks others"
-        if not there
-        and (held := lsl_settings())
-        and held.scope == "machine"
-        and not held.known_peers
-        else ""
-    )
-    return StreamError(
+    scope = "" if there else reach_hint()
+    return StreamAbsentError(
         f"no LSL stream with {query} within {timeout_s:g} s; there are: {listed}{scope}"
     )
 

@@ -273,6 +273,76 @@ def test_bad_input_makes_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("", "name a file to make"),
+        ("x" * 300 + ".xdf", "no name of a file"),
+        ("nowhere/rec/x.xdf", "nor the folder that it would be made in"),
+    ],
+)
+def test_names_that_are_none_are_refused_in_one_line(tmp_path: Path, out: str, words: str) -> None:
+    """An empty name, one that is too long, a folder on a disk that is not there."""
+    place = str(tmp_path / out) if out else ""
+    code, _, err = run("record", "--source-id", "nobody", "--out", place)
+    assert code == 2
+    (line,) = err.splitlines()
+    assert words in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_made_in_one_that_is_there(
+    tmp_path: Path, outlet: EegOutlet, source_id: str
+) -> None:
+    """As pre-flight says; a recording that does not begin leaves none behind."""
+    folder = tmp_path / "rec"
+    arguments = ("record", "--out", str(folder / "x.xdf"), "--duration", "0.1", "--no-preflight")
+    code, _, err = run(*arguments, "--name", "nobody is called so", "--timeout", "0.3")
+    assert code == 2, err
+    assert not folder.exists()
+    code, _, err = run(*arguments, "--source-id", source_id)
+    assert code == 0, err
+    assert (folder / "x.xdf").is_file()
+
+
+@pytest.mark.parametrize("preflight", ["--preflight", "--no-preflight"])
+def test_what_is_there_is_not_kept_waiting(
+    tmp_path: Path, outlet: EegOutlet, source_id: str, preflight: str
+) -> None:
+    """With --late it begins at once; what never came is said, and makes the exit code 2."""
+    began_s = time.monotonic()
+    running = Running(
+        *("record", "--source-id", source_id, "--source-id", f"{source_id}-never", "--late"),
+        *("--out", str(tmp_path / "a.xdf"), preflight, "--duration", "1"),
+    )
+    until((tmp_path / "a.xdf").exists)
+    took_s = time.monotonic() - began_s
+    code, _, err = running.finish()
+    assert code == 2
+    assert f"there is no LSL stream with source id '{source_id}-never' yet" in err
+    assert f"'{source_id}-never' never came" in err.splitlines()[-1]
+    assert source_id in load(tmp_path / "a.xdf")
+    assert took_s < 8.0  # 3 s on a machine that has nothing else to do
+
+
+def test_two_programs_of_one_source_id_are_both_recorded(
+    tmp_path: Path, outlet: EegOutlet, source_id: str
+) -> None:
+    """Which is meant cannot be told: both are in the file, it is said, and nothing is lost."""
+    twin = EegOutlet(StreamInfo("twin", "EEG", source_id, 100.0, (Channel("C3", "uV"),)))
+    path = tmp_path / "a.xdf"
+    code, out, err = run(
+        *("record", "--source-id", source_id, "--out", str(path), "--no-preflight"),
+        *("--duration", "0.5", "--json"),
+    )
+    twin.close()
+    assert code == 0, err
+    assert [line for line in err.splitlines() if "is there 2 times" in line]
+    assert {s["name"] for s in json.loads(out)["streams"]} == {"twin", f"amp {source_id}"}
+    streams, _ = pyxdf.load_xdf(str(path))
+    assert len([s for s in streams if s["info"]["source_id"] == [source_id]]) == 2
+
+
 def test_an_existing_file_stays(tmp_path: Path, outlet: EegOutlet, source_id: str) -> None:
     """A recording is never overwritten."""
     path = tmp_path / "a.xdf"

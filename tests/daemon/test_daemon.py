@@ -124,16 +124,34 @@ def test_a_stream_that_is_missing_is_waited_for(
     """It starts without the amplifier, says so, and records it from its first sample on."""
     daemon = begin_daemon()
     status = daemon.wait_for(
-        lambda s: any("waiting for the EEG stream" in n["text"] for n in s["notices"]),
+        lambda s: (
+            any("there is no LSL stream with" in n["text"] for n in s["notices"])
+            and any("no LSL stream with" in check["detail"] for check in s["preflight"])
+            and "no LSL stream with" in s["acquisition"]["reason"]
+        ),
         "said that it waits",
     )
     assert status["acquisition"]["state"] == "waiting"
+    assert len([n for n in status["notices"] if sender.source_id in n["text"]]) == 1
     assert [s["state"] for s in status["recording"]["now"]["streams"]] == ["waiting"]
     sender.start()
     daemon.wait_for_samples(100)
-    daemon.wait_for(lambda s: s["acquisition"]["state"] == "receiving", "acquired it")
+    status = daemon.wait_for(lambda s: s["acquisition"]["state"] == "receiving", "acquired it")
+    (check,) = [c for c in status["preflight"] if c["name"] == sender.source_id]
+    assert (check["status"], check["detail"][:3]) == ("ok", "was")
+    sender.stop()
+    sender.start()
+    status = daemon.wait_for(
+        lambda s: s["acquisition"]["n_outages"] and s["acquisition"]["state"] == "receiving",
+        "took it up again",
+    )
+    said = [n["text"] for n in status["notices"] if sender.source_id in n["text"]]
+    assert [text for text in said if "its connection ended" in text] == said[2:3]
+    assert len(said) <= 5, said  # waited for, joined, perhaps silent, lost, back
     assert daemon.terminate()[0] == 0
-    np.testing.assert_array_equal(np.diff(counters(files(daemon)[0], sender.source_id)), 1)
+    steps = np.diff(counters(files(daemon)[0], sender.source_id))
+    assert np.count_nonzero(steps != 1) <= 1  # what was sent before it was found again
+    assert steps.min() == 1
 
 
 def test_a_killed_daemon_costs_no_sample(
@@ -145,6 +163,8 @@ def test_a_killed_daemon_costs_no_sample(
     daemon.wait_for_samples(100)
     daemon.process.kill()
     daemon.process.wait()
+    with pytest.raises(RolandicError, match=r"is recorded on.*takes it over"):
+        ask(daemon.workspace, "status")
     daemon = begin_daemon()
     status = daemon.wait_for_samples(200)
     assert any("was taken over" in notice["text"] for notice in status["notices"])
@@ -170,8 +190,13 @@ def test_a_killed_recorder_is_followed_by_a_new_one(
         lambda s: s["recording"]["now"] and s["recording"]["now"]["file"] != str(first),
         "began a new file",
     )
-    assert any("NOT RECORDING" in notice["text"] for notice in status["notices"])
+    said = [n["text"] for n in status["notices"] if "NOT RECORDING" in n["text"]]
+    assert f"bci repair {first}" in said[0]
     daemon.wait_for_samples(50)
+    daemon.wait_for(
+        lambda s: any(f"follows {first.name}: about" in n["text"] for n in s["notices"]),
+        "said what is missing",
+    )
     assert daemon.terminate()[0] == 0
     assert len(counters(first, sender.source_id)) >= acknowledged
     np.testing.assert_array_equal(np.diff(counters(files(daemon)[1], sender.source_id)), 1)
@@ -218,6 +243,22 @@ def bci_status() -> Callable[..., str]:
     return run
 
 
+def test_a_disk_that_is_not_mounted_is_not_filled_in_its_place(
+    begin_daemon: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A workspace whose parent is not there is refused, in one line, and nothing is made."""
+    begin_daemon()
+    settings = tmp_path / "elsewhere.toml"
+    text = (tmp_path / "session.toml").read_text(encoding="utf-8")
+    settings.write_text(text.replace('"lab"', '"disk/rolandic/lab"'), encoding="utf-8")
+    command = [sys.executable, "-m", "bci", "daemon", str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "mount its disk" in line
+    assert not (tmp_path / "disk").exists()
+
+
 def test_settings_that_are_wrong_end_it_in_one_line(
     tmp_path: Path, begin_daemon: Callable[..., Any]
 ) -> None:
@@ -253,7 +294,7 @@ def test_nothing_answers_when_it_has_ended(sender: Any, begin_daemon: Callable[.
     daemon.wait_for(lambda s: s["state"] == "running", "ran")
     daemon.process.kill()
     daemon.process.wait()
-    with pytest.raises(RolandicError, match="ended without a word"):
+    with pytest.raises(RolandicError, match=r"is gone.*nothing is recorded"):
         ask(daemon.workspace, "status")
     daemon = begin_daemon("[recording]\nat_start = false\n")
     status = daemon.wait_for(lambda s: s["state"] == "running", "ran again")

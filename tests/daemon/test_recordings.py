@@ -1,7 +1,9 @@
 """One file after another: which recorder a failure is of, and what is begun at the end."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from bci.daemon.notices import Notices
 from bci.daemon.recordings import Recordings
 from bci.daemon.settings import RecordingSettings
 from bci.daemon.target import RecordingsTarget
-from bci.errors import RecordingError, SettingsError, StreamError
+from bci.errors import RecordingError, RolandicError, SettingsError, StreamError
 from bci.recording import ReadBack, RecorderSummary
 from bci.recording.control import write_report
 from bci.recording.eventlog import read_event_log
@@ -162,3 +164,27 @@ def test_a_file_that_lacks_samples_is_no_success_for_a_script(
     path = recordings.start()
     with pytest.raises(RecordingError, match="8 are there"):
         RecordingsTarget(recordings, (), path.parents[3]).stop()
+
+
+def test_a_full_disk_is_not_promised_a_file_in_half_a_second(
+    make: Callable[..., Recordings], fakes: list[FakeRecording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said how much room is waited for; one that has failed otherwise names its repair."""
+    recordings = make()
+    first = recordings.start()
+    usage = SimpleNamespace(free=20e6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    fakes[0].fail(RecordingError("the disk is full"))
+    recordings._turn()  # noqa: SLF001 -- what its thread does
+    said = [notice["text"] for notice in recordings._notices.newest()]  # noqa: SLF001
+    assert "when there is room: 20.0 MB are free" in said[-1]
+    assert "33.6 MB are needed" in said[-1]
+    assert not any(" in 0.5 s" in text for text in said)
+    usage.free = 1e9
+    recordings._begin_again()  # noqa: SLF001
+    fakes[1].fail(RolandicError("the recorder process ended unexpectedly (exit code -9)"))
+    recordings._turn()  # noqa: SLF001
+    said = [notice["text"] for notice in recordings._notices.newest()]  # noqa: SLF001
+    assert f"`bci repair {fakes[1].path}` completes it" in said[-1]
+    assert " a new file is begun in " in said[-1]
+    assert first != fakes[1].path

@@ -20,6 +20,7 @@ from bci.daemon.control import ask
 from bci.evaluation.training import train_model
 from bci.events import Marker
 from bci.sources.amplifier import AmplifierProcess
+from bci.sources.clock import lsl_clock
 from bci.sources.discovery import StreamQuery, resolve_one
 from bci.sources.simulate import simulate_run
 
@@ -145,6 +146,43 @@ def test_each_file_replays_to_the_last_bit(
         )
         assert done.returncode == 0, done.stderr
         assert "live decisions reproduced to the last bit" in done.stdout + done.stderr
+
+
+def test_an_amplifier_that_is_killed_and_returns_replays_to_the_last_bit(
+    sender: Any, begin_daemon: Callable[..., Any], model: Path
+) -> None:
+    """The file goes on; each connection is a run of its own; the log names the model."""
+    name = f'[decoding]\nmodel = "{model.as_posix()}"\nstale_s = 2.0\n'
+    daemon = None
+    for n_runs in (1, 2):
+        with AmplifierProcess(person=PERSON, source_id=sender.source_id) as amplifier:
+            amplifier.run()
+            daemon = daemon or begin_daemon(name)
+            daemon.wait_for(
+                lambda s: s["acquisition"]["state"] == "receiving" and s["decoding"]["newest"],
+                "decoded",
+            )
+            ready_s = lsl_clock() + 2.0  # the newest may still be of the run before
+            daemon.wait_for(
+                lambda s, ready_s=ready_s: s["decoding"]["newest"]["time_s"] > ready_s + 2.0,
+                f"decoded in run {n_runs}",
+            )
+            if n_runs == 2:
+                assert daemon.terminate()[0] == 0
+            else:
+                crashed = amplifier._child._process  # noqa: SLF001 -- a crash, not a stop
+                crashed.kill()
+                crashed.join()
+    assert daemon is not None
+    (file,) = daemon.workspace.rglob("*.xdf")
+    command = [sys.executable, "-m", "bci", "replay", str(file), "--verify", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["verification"]
+    assert len(found["runs"]) == 2
+    assert found["runs"][0]["ended"] == "connection lost"
+    assert found["n_identical"] == found["n_logged"] - found["n_absent"]
+    assert all(run["n_identical"] > 10 for run in found["runs"])
 
 
 def test_a_model_that_is_none_stops_no_recording(

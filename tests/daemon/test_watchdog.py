@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bci.daemon.watchdog import stalled
+from bci.daemon.watchdog import StallWatch
 from bci.recording.status import RecorderStatus, StreamCount, StreamState
 
 STREAM = StreamCount(
@@ -38,17 +38,50 @@ def recorded(**changes: object) -> RecorderStatus:
     )
 
 
-def test_a_recorder_that_does_not_answer_is_a_stall() -> None:
+class Clock:
+    """A time that a test sets."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        """Return it."""
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that stands still."""
+    return Clock()
+
+
+def test_a_recorder_that_does_not_answer_is_a_stall(clock: Clock) -> None:
     """After five seconds, whatever else there is."""
-    assert stalled(5.5, None, None, None) == "the recorder has not answered for 6 s"
-    assert stalled(4.0, recorded(), "amp", 0.1) is None
+    watch = StallWatch(clock)
+    assert watch.look(5.5, None, None, None) == "the recorder has not answered for 6 s"
+    assert watch.look(4.0, recorded(), "amp", 0.1) is None
+    assert watch.reason is None
 
 
-def test_samples_that_only_the_recorder_has_are_a_stall() -> None:
+def test_samples_that_only_the_recorder_has_are_a_stall(clock: Clock) -> None:
     """They are there: the daemon does not take them."""
-    assert stalled(0.1, recorded(), "amp", 6.0) is not None
-    assert stalled(0.1, recorded(), "amp", 4.0) is None
-    assert stalled(0.1, recorded(), "other", 6.0) is None
+    watch, other = StallWatch(clock), StallWatch(clock)
+    for second in range(8):
+        clock.now_s = 100.0 + second
+        reason = watch.look(0.1, recorded(), "amp", 1.0 + second)
+        assert (reason is not None) == (second > 5)
+        assert other.look(0.1, recorded(), "other", 1.0 + second) is None
+    assert watch.look(0.1, recorded(), "amp", 0.1) is None
+
+
+def test_the_time_in_which_the_amplifier_was_off_does_not_count(clock: Clock) -> None:
+    """When it returns, the recorder is a second or two quicker than the acquisition: no stall."""
+    watch = StallWatch(clock)
+    for second in range(60):
+        clock.now_s = 100.0 + second
+        assert watch.look(0.1, recorded(state=StreamState.LOST), "amp", 1.0 + second) is None
+    for second in range(60, 64):
+        clock.now_s = 100.0 + second
+        assert watch.look(0.1, recorded(), "amp", 1.0 + second) is None
 
 
 @pytest.mark.parametrize(
@@ -60,12 +93,16 @@ def test_samples_that_only_the_recorder_has_are_a_stall() -> None:
         {"age_s": 6.0},
     ],
 )
-def test_an_amplifier_that_is_off_is_no_stall(changes: dict[str, object]) -> None:
+def test_an_amplifier_that_is_off_is_no_stall(clock: Clock, changes: dict[str, object]) -> None:
     """A restart would bring nothing back."""
-    assert stalled(0.1, recorded(**changes), "amp", 3600.0) is None
+    watch = StallWatch(clock)
+    for clock.now_s in (0.0, 3600.0):
+        assert watch.look(0.1, recorded(**changes), "amp", 3600.0) is None
 
 
-def test_nothing_to_do_is_no_stall() -> None:
+def test_nothing_to_do_is_no_stall(clock: Clock) -> None:
     """Neither a stopped recording nor a stream that was never there."""
-    assert stalled(0.0, None, "amp", 10.0) is None
-    assert stalled(0.1, recorded(), None, None) is None
+    watch = StallWatch(clock)
+    for clock.now_s in (0.0, 10.0):
+        assert watch.look(0.0, None, "amp", 10.0) is None
+        assert watch.look(0.1, recorded(), None, None) is None

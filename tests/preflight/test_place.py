@@ -19,7 +19,7 @@ def test_a_folder_that_is_not_set_is_refused(unset):
     """An empty setting is not the current folder, in which recordings went astray."""
     check = folder("folder", unset)
     assert (check.status, check.detail) == ("failed", "no folder is set")
-    assert space("space", unset, 1e4, 60.0).status == "failed"
+    assert space("space", Plan(unset, (), 60.0), 1e4).status == "failed"
 
 
 def test_a_file_is_really_written_and_taken_away_again(tmp_path):
@@ -71,25 +71,29 @@ def test_a_folder_that_others_can_look_into_warns(tmp_path):
 @pytest.mark.parametrize(
     ("free", "status", "words"),
     [
-        (3500e4, "failed", "35 MB free: 58 min"),
-        (4000e4, "warning", "67 min"),
-        (9000e4, "ok", "150 min at 10.0 kB/s, 60 min are planned"),
+        (3500e4, "failed", "35 MB free: 44 min"),
+        (4800e4, "warning", "66 min"),
+        (9840e4, "ok", "150 min at 10.0 kB/s, until recording stops at 8 MB, 60 min are planned"),
     ],
 )
 def test_room_is_told_in_minutes_of_these_streams(monkeypatch, tmp_path, free, status, words):
     """Too little for the plan fails; less than ten minutes to spare warns."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-    check = space("space", tmp_path, 1e4, 3600.0)
+    check = space("space", Plan(tmp_path, (), 3600.0), 1e4)
     assert check.status == status
     assert words in check.detail
 
 
 def test_without_a_plan_the_minutes_are_told_all_the_same(monkeypatch, tmp_path):
-    """Less than a minute is none at all."""
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5e5))
-    assert space("space", tmp_path, 1e4, None).status == "failed"
+    """Too little for a file to be begun is none at all, also when no stream is there yet."""
+    plan = Plan(tmp_path, ())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=30e6))
+    for bytes_per_s in (0.0, 1e4):
+        check = space("space", plan, bytes_per_s)
+        assert check.status == "failed"
+        assert "30 MB free: recording stops at 8 MB, and a new file needs 34 MB" in check.detail
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1e9))
-    assert space("space", tmp_path, 1e4, None).status == "ok"
+    assert space("space", plan, 1e4).status == "ok"
 
 
 def test_a_plan_without_streams_fails():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from bci.errors import RecordingError
 from bci.recording.eventlog import EventLog
-from bci.recording.evidence import FileState, examine_session
+from bci.recording.evidence import FileState, examine_session, find_sessions
 
 
 def sha256(content: bytes) -> str:
@@ -190,3 +191,36 @@ def test_the_command_ends_with_code_1_for_a_changed_session(session: Path) -> No
     assert (bad.returncode, bad.stderr.count("\n")) == (1, 1)
     assert "run-02.xdf was changed" in bad.stderr
     assert json.loads(bad.stdout)["counts"]["changed"] == 1
+
+
+def test_a_workspace_is_all_the_sessions_in_it(session: Path) -> None:
+    """They lie some folders down; one that was changed is named; what has a dot is no session."""
+    workspace = session.parent
+    other = workspace / "sourcedata" / "sub-S02"
+    other.parent.mkdir()
+    shutil.copytree(session, other)
+    shutil.copytree(session, workspace / ".rolandic" / "x")
+    assert find_sessions(workspace) == [session, other]
+    assert find_sessions(session) == [session]
+    command = [sys.executable, "-m", "bci", "verify", str(workspace), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, json.loads(done.stdout)["intact"]) == (0, True), done.stderr
+    (other / "run-01.xdf").write_bytes(b"changed")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"{other}: run-01.xdf was changed" in done.stderr
+    with pytest.raises(RecordingError, match="or a workspace"):
+        find_sessions(_empty(workspace))
+
+
+def test_what_a_running_recorder_needs_is_no_file_of_the_session(session: Path) -> None:
+    """It lies beside the recording and goes with its end."""
+    before = states(session)
+    (session / "run-03.xdf.recorder").write_text("{}")
+    assert states(session) == before
+
+
+def _empty(folder: Path) -> Path:
+    """Make an empty folder."""
+    (folder / "empty").mkdir()
+    return folder / "empty"

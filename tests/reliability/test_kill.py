@@ -25,7 +25,7 @@ import pyxdf
 
 from bci.errors import RecordingError, RolandicError
 from bci.recording import RecorderProcess
-from bci.recording.control import find_recorders, read_report
+from bci.recording.control import find_recorders, orphans, read_report
 from bci.sources.clock import lsl_clock
 from bci.sources.discovery import StreamQuery, configure_lsl
 
@@ -253,6 +253,7 @@ def test_the_owner_is_killed_and_another_takes_over(
     owner.kill()  # returns at once: the recorder holds nothing of its owner's streams
     n_then = len(sender.pushed_s)
     assert find_recorders(tmp_path) == [path]
+    until(lambda: orphans(tmp_path)[0][1], "when it closes")
     with pytest.raises(RecordingError, match="nothing records"):
         RecorderProcess.attach(tmp_path / "b.xdf")
     recorder = RecorderProcess.attach(path)
@@ -360,6 +361,12 @@ def test_nobody_else_commands_it(tmp_path: Path, sender: Sender) -> None:
         with pytest.raises(RecordingError, match="not private"):
             RecorderProcess.attach(path)
         control.chmod(0o600)
+        hidden = tmp_path / "hidden"  # as a cleaner of old files does
+        os.rename(content["address"], hidden)
+        with pytest.raises(RecordingError, match="runs and cannot be reached"):
+            RecorderProcess.attach(path)
+        hidden.rename(content["address"])
+        assert RecorderProcess.attach(path).status().streams
     assert recorder.pid is not None
     os.kill(recorder.pid, KILL)
     until(lambda: not recorder.alive, "the end")

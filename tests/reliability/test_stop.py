@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import pyxdf
 
+from bci.errors import RecordingError
 from bci.recording import Recorder
 from bci.recording.settings import RecorderSettings
 from bci.recording.status import StreamCount
@@ -110,6 +111,45 @@ def test_what_is_pushed_last_is_there(tmp_path: Path, sender: Callable[..., Any]
     assert time.monotonic() - start < 0.5
     assert [stream.n_samples for stream in summary.streams] == [400, 400]
     assert [stream.n_synced for stream in summary.streams] == [400, 400]
+
+
+def test_a_disk_that_hangs_is_said_and_holds_up_no_stop(
+    tmp_path: Path, sender: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said while it hangs; the stop ends in time, and names what is not on the disk."""
+    go_on, sync = threading.Event(), XdfWriter.sync
+
+    def hanging(writer: XdfWriter) -> None:
+        assert go_on.wait(3 * WAIT_S)
+        sync(writer)
+
+    amp = sender()
+    amp.appear()
+    recorder = Recorder(
+        [by_id(amp)],
+        tmp_path / "a.xdf",
+        timeout_s=WAIT_S,
+        settings=RecorderSettings(sync_s=0.1, stop_s=0.5),
+    )
+    recorder.start()
+    monkeypatch.setattr(XdfWriter, "sync", hanging)
+    try:
+        amp.push(100)
+        until(lambda: only(recorder).n_written == 100, "the acknowledgement")
+        until(lambda: any("STALLED" in text for text in recorder.status().notices), "a word")
+        amp.push(10)
+        start = time.monotonic()
+        with pytest.raises(RecordingError, match="on the disk: 110 of 110 samples"):
+            recorder.stop()
+        assert time.monotonic() - start < 2.0
+        with pytest.raises(RecordingError, match="has not answered"):
+            recorder.stop()
+    finally:
+        go_on.set()
+    until(lambda: recorder.status().finished, "the end")
+    (stream,), said = load(tmp_path / "a.xdf")
+    assert len(stream["time_stamps"]) == 110
+    assert "stalled" in [event["event"] for event in said]
 
 
 def test_a_sync_that_stalls_delays_no_write(

@@ -269,6 +269,33 @@ def test_without_a_source_id(tmp_path: Path, sender: Callable[..., Any]) -> None
     recorder.stop()
 
 
+def test_two_programs_of_one_source_id(tmp_path: Path, sender: Callable[..., Any]) -> None:
+    """Both are recorded, each as a stream of its own; it is said once; a return mixes none."""
+    one = sender(name=uuid.uuid4().hex)
+    other = sender(one.about[5], name=one.name)
+    for twin in (one, other):
+        twin.appear()
+    recorder = Recorder([by_id(one)], tmp_path / "a.xdf", timeout_s=WAIT_S, settings=PATIENT)
+    recorder.start()
+    assert len(recorder.status().streams) == 2
+    one.push(10)
+    other.push(20)
+    until(lambda: sum(s.n_samples for s in recorder.status().streams) == 30, "both")
+    one.vanish()
+    until(lambda: recorder.status().lost, "the loss")
+    one.appear()
+    until(lambda: len(recorder.status().streams) == 3, "the return")
+    one.push(5)
+    until(lambda: only(recorder, 2).n_samples == 5, "what it sends then")
+    notices = recorder.stop().notices
+    assert [text for text in notices if "is there 2 times" in text] == [notices[0]]
+    streams, said = load(tmp_path / "a.xdf")
+    assert sorted(len(stream["time_stamps"]) for stream in streams) == [5, 10, 20]
+    stamps = [stamp for stream in streams for stamp in stream["time_stamps"]]
+    assert sorted(stamps) == sorted([*one.sent, *other.sent])
+    assert [event["event"] for event in said].count("twins") == 1
+
+
 def test_an_outlet_that_replaces_a_dead_connection(
     tmp_path: Path, sender: Callable[..., Any]
 ) -> None:

@@ -1,10 +1,13 @@
 """A worker for `ChildProcess` that fails in every way; a spawned process imports it."""
 
 import os
+import signal
 
 
 class BrokenWorker:
     """A worker that fails in each way."""
+
+    closes = True
 
     def fail(self) -> None:
         """Raise."""
@@ -14,6 +17,13 @@ class BrokenWorker:
         """End the process."""
         os._exit(3)
 
+    def resist(self) -> None:
+        """Be one that TERM does not end, and that does not close."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.closes = False
+
     def close(self) -> str:
         """Say so."""
+        while not self.closes:
+            signal.pause()
         return "closed"

@@ -1,10 +1,14 @@
 """The amplifier in its own process."""
 
 import importlib
+import logging
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +19,8 @@ import pytest
 
 from bci.errors import RecordingError, RolandicError, SettingsError
 from bci.events import Marker
+from bci.private import PrivateLog
+from bci.sources import child as child_module
 from bci.sources.amplifier import AmplifierProcess
 from bci.sources.base import Channel, StreamInfo
 from bci.sources.child import ChildProcess
@@ -207,3 +213,46 @@ def test_failures_of_a_child_reach_the_parent(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(RolandicError, match=r"tester process ended unexpectedly .*3"):
         child.ask("die")
     assert child.close() is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no signal to be deaf to")
+def test_a_child_that_cannot_be_ended_is_named_and_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that waits for a disk that hangs: neither the close nor Python's end waits for it."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    for name in ("_END_S", "_TERMINATE_S"):
+        monkeypatch.setattr(child_module, name, 0.1)
+    child = ChildProcess("tester", importlib.import_module("broken_worker").BrokenWorker)
+    child.start()
+    child.ask("resist")
+    start = time.monotonic()
+    with pytest.raises(RolandicError, match="did not answer"):
+        child.close(timeout_s=0.1)
+    assert time.monotonic() - start < 2.0
+    assert child.alive
+    assert f"({child.pid}) cannot be ended and is left" in caplog.text
+    assert child.pid not in {process.pid for process in multiprocessing.active_children()}
+    os.kill(child.pid, signal.SIGKILL)
+
+
+def test_what_goes_wrong_in_a_child_is_in_a_private_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its traceback, beside the log of its parent, for its user alone."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    log = PrivateLog(tmp_path / "daemon.log", delay=True)
+    logging.getLogger("bci").addHandler(log)
+    try:
+        child = ChildProcess("tester", importlib.import_module("broken_worker").BrokenWorker)
+        child.start()
+        with pytest.raises(RolandicError):
+            child.ask("fail")
+        child.close()
+    finally:
+        logging.getLogger("bci").removeHandler(log)
+        log.close()
+    path = tmp_path / "daemon-tester.log"
+    assert "Traceback" in (text := path.read_text())
+    assert "KeyError" in text
+    assert os.name != "posix" or path.stat().st_mode & 0o077 == 0
