@@ -42,7 +42,15 @@ COMMANDS = {
         "bci.cli.recalibrate",
         "Align a model with a new session by a few labelled trials of it.",
     ),
+    "quality": (
+        "bci.cli.quality",
+        "Judge the electrodes of recordings, and the trials: what is wrong and what to do.",
+    ),
     "evaluate": ("bci.cli.evaluate", "Cross-validate decoders on recordings."),
+    "features": (
+        "bci.cli.features",
+        "Show what tells the classes apart: spectra, connectivity, contrast, suggested features.",
+    ),
     "replay": (
         "bci.cli.replay",
         "Decode a recording hop by hop, exactly as it would be, or was, decoded live.",

@@ -5,7 +5,9 @@ from bci.decoders.base import CovarianceDecoder, Decoder, View
 from bci.decoders.block_toeplitz import BlockToeplitzDecoder
 from bci.decoders.card import platform_card
 from bci.decoders.chosen import ChosenDecoder
+from bci.decoders.combined import CombinedDecoder
 from bci.decoders.csp import CSPDecoder
+from bci.decoders.features import FeatureDecoder
 from bci.decoders.mdm import FgMDMDecoder, MDMDecoder
 from bci.decoders.model import Model, load_model
 from bci.decoders.patterns import activation_patterns
@@ -21,9 +23,11 @@ __all__ = [
     "BlockToeplitzDecoder",
     "CSPDecoder",
     "ChosenDecoder",
+    "CombinedDecoder",
     "CovarianceDecoder",
     "Decoder",
     "DecoderEntry",
+    "FeatureDecoder",
     "FgMDMDecoder",
     "MDMDecoder",
     "Model",

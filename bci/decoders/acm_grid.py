@@ -22,7 +22,15 @@ from bci.decoders.linear import Folds
 from bci.errors import TrialError
 from bci.riemann import euclidean_mean, riemannian_mean, tangent_vectors, whitening
 
-__all__ = ["SCORES", "Machine", "Problem", "Products", "exact_scores", "quick_scores"]
+__all__ = [
+    "SCORES",
+    "Machine",
+    "Problem",
+    "Products",
+    "area_under_roc",
+    "exact_scores",
+    "quick_scores",
+]
 
 #: What folds may be scored by.
 SCORES = ("roc_auc", "accuracy", "balanced_accuracy")
@@ -233,14 +241,14 @@ def _logistic_decisions(
 
 def _score(values: F64, label: Index, scoring: str) -> float:
     if scoring == "roc_auc":
-        return _area(values[:, 0], label == 1)
+        return area_under_roc(values[:, 0], label == 1)
     chosen = values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > 0).astype(np.intp)
     if scoring == "accuracy":
         return float(np.mean(chosen == label))
     return float(balanced_accuracy_score(label, chosen))
 
 
-def _area(values: F64, positive: NDArray[np.bool_]) -> float:
+def area_under_roc(values: F64, positive: NDArray[np.bool_]) -> float:
     """Return the area under the ROC curve, as the share of pairs in the right order."""
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive

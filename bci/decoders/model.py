@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 from numpy.typing import ArrayLike, NDArray
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from bci.config import EpochSettings
 from bci.decoders.acm import ACMDecoder
@@ -29,7 +27,9 @@ from bci.decoders.base import F64, CovarianceDecoder, Decoder
 from bci.decoders.block_toeplitz import BlockToeplitzDecoder
 from bci.decoders.card import FORMAT, FORMAT_VERSION, check_card, json_ready
 from bci.decoders.chosen import ChosenDecoder
+from bci.decoders.combined import CombinedDecoder
 from bci.decoders.csp import CSPDecoder
+from bci.decoders.features import FeatureDecoder
 from bci.decoders.mdm import FgMDMDecoder, MDMDecoder
 from bci.decoders.recalibration import RecalibratedDecoder
 from bci.decoders.recentering import Recentering
@@ -51,6 +51,8 @@ TRUSTED_TYPES = tuple(
         BlockToeplitzDecoder,
         CSPDecoder,
         ChosenDecoder,
+        CombinedDecoder,
+        FeatureDecoder,
         FgMDMDecoder,
         MDMDecoder,
         RecalibratedDecoder,
@@ -268,6 +270,8 @@ class Model:
             raise ModelError(f"{path}: the model cannot be written ({reason})") from error
 
     def _as_bytes(self) -> bytes:
+        import skops.io  # it goes through all of scikit-learn: 0.7 s, and seconds where dask is
+
         estimator = skops.io.dumps(self.estimator)
         strange = set(skops.io.get_untrusted_types(data=estimator)) - set(TRUSTED_TYPES)
         if strange:
@@ -380,6 +384,9 @@ def _parsed(card: bytes) -> object:
 
 
 def _read_skops(content: bytes) -> object:
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
         strange = set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)
         if strange:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bci.acquisition import timeline
 from bci.compiled import KERNELS, cache_folders
+from bci.features.burg import burg, pair_coherency
 from bci.riemann import (
     SlidingCovariance,
     augmented_covariances,
@@ -72,6 +73,8 @@ _STEPS: tuple[Callable[[], object], ...] = (
     lambda: riemannian_mean(_matrices()),
     lambda: reflection_coefficients(autocovariances(_windows(), 2, 2)),
     lambda: siegel_mean(np.zeros((2, 2, 2))),
+    lambda: burg(_windows(), 2),
+    lambda: pair_coherency(_windows(), np.array([[0, 1]]), 2, np.array([10.0]), 100.0),
     lambda: siegel_squared_distances(np.zeros((2, 2, 2)), siegel_frame(np.zeros((2, 2)))),
 )
 

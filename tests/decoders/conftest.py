@@ -1,4 +1,4 @@
-"""Made trials: a few oscillating sources, mixed; each class quietens one."""
+"""Made trials: a few sources, mixed; each class quietens one, and may couple the channels."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,9 @@ def make_trials() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     """Return a function that makes windows in volts and their labels, by seed."""
 
     def make(
-        n_per_class=20, n_classes=2, n_channels=6, n_times=120, seed=0, effect=0.5, referenced=False
-    ):
+        n_per_class=20, n_classes=2, n_channels=6, n_times=120, seed=0, effect=0.5,
+        referenced=False, coupled=False,
+    ):  # fmt: skip
         rng = np.random.default_rng(seed)
         names = np.array(["left_hand", "right_hand", "feet", "tongue"][:n_classes])
         y = np.repeat(names, n_per_class)
@@ -22,6 +23,13 @@ def make_trials() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         for k, name in enumerate(names):
             sources[y == name, k] *= effect
         X = 1e-5 * mixing @ sources
+        if coupled:
+            # The first class's channels share a signal, each with its own delay.
+            n_shared = (y == names[0]).sum()
+            shared = rng.standard_normal((n_shared, n_times + n_channels))
+            delayed = [shared[:, k : k + n_times] for k in range(n_channels)]
+            strength = 1.5 * X.std(axis=(0, 2))[:, None]
+            X[y == names[0]] += strength * np.stack(delayed, axis=1)
         if referenced:
             X -= X.mean(axis=1, keepdims=True)
         shuffled = rng.permutation(len(y))

@@ -1,5 +1,9 @@
 """What holds for every registered decoder, whichever are installed."""
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -9,7 +13,28 @@ from bci.decoders import available_decoders, make_decoder
 from bci.decoders.folds import trial_folds
 from bci.errors import ChannelError, InputError, SettingsError, TrialError
 
-NAMES = [name for name, entry in available_decoders().items() if entry.factory is not None]
+#: What the choices of a decoder's parameter are called: the first that its factory has.
+PARAMETERS = {
+    "covariance": ("oas", "lwf", "scm"),
+    "measure": ("plv", "coherence", "abs_imaginary", "wpli"),
+    "spatial": ("none", "average"),
+    "decoders": (("ts-lr", "psd-lda"), ("csp-lda", "psd+fc-lda", "fc-lda")),
+}
+
+
+def choices(factory: Callable[..., Any]) -> list[dict[str, Any]]:
+    """Return parameters that a decoder must take."""
+    taken = inspect.signature(factory).parameters
+    named = next((name for name in PARAMETERS if name in taken), None)
+    return [{named: value} for value in PARAMETERS[named]] if named else [{}]
+
+
+CHOICES = {
+    name: choices(entry.factory)
+    for name, entry in available_decoders().items()
+    if entry.factory is not None
+}
+NAMES = list(CHOICES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -31,9 +56,9 @@ class TestEveryDecoder:
         assert_array_equal(decoder.predict(X), best)
 
     def test_learns(self, name, make_trials):
-        """Trained on some trials of a clear effect, it decodes others."""
-        X, y = make_trials(seed=1)
-        unseen, truth = make_trials(seed=2)
+        """Trained on some trials of a clear effect, in power and coupling, it decodes others."""
+        X, y = make_trials(seed=1, coupled=True)
+        unseen, truth = make_trials(seed=2, coupled=True)
         assert make_decoder(name).fit(X, y).score(unseen, truth) > 0.85
 
     def test_labels_without_meaning_are_decoded_at_chance(self, name, make_trials):
@@ -55,7 +80,11 @@ class TestEveryDecoder:
         copy = clone(decoder)
         assert copy.get_params() == decoder.get_params()
         assert not [key for key in vars(copy) if key.endswith("_")]
-        assert copy.set_params(covariance="lwf").get_params()["covariance"] == "lwf"
+        parameter, value = next(iter(copy.get_params().items()))
+        assert copy.set_params(**{parameter: "other"}).get_params() == (
+            decoder.get_params() | {parameter: "other"}
+        )
+        assert decoder.get_params()[parameter] == value
 
     def test_fits_the_same_twice(self, name, make_trials):
         """Refitting gives the same bits."""
@@ -88,13 +117,13 @@ class TestEveryDecoder:
         volts = make_decoder(name).fit(X, y).predict_proba(X)
         assert_allclose(make_decoder(name).fit(1e6 * X, y).predict_proba(1e6 * X), volts, atol=1e-5)
 
-    @pytest.mark.parametrize("covariance", ["oas", "lwf", "scm"])
-    def test_survives_few_trials_of_singular_data(self, name, covariance, make_trials):
+    def test_survives_few_trials_of_singular_data(self, name, make_trials):
         """Six trials a class, average reference, a doubled channel: finite probabilities."""
         X, y = make_trials(n_per_class=6, referenced=True)
         X = np.concatenate([X, X[:, :1]], axis=1)
-        decoder = make_decoder(name, covariance=covariance).fit(X, y)
-        assert np.isfinite(decoder.predict_proba(X)).all()
+        for given in CHOICES[name]:
+            decoder = make_decoder(name, **given).fit(X, y)
+            assert np.isfinite(decoder.predict_proba(X)).all()
 
     def test_fits_two_trials_a_class(self, name, make_trials):
         """The smallest training set there is."""
@@ -139,8 +168,9 @@ class TestEveryDecoder:
             decoder.predict_proba(np.full_like(X[:1], np.nan))
 
     def test_wrong_parameters_are_named(self, name, make_trials):
-        """An unknown estimator of covariance: a SettingsError."""
+        """A name that stands for nothing, such as an unknown estimator: a SettingsError."""
         X, y = make_trials(n_per_class=6)
         assert issubclass(SettingsError, InputError)
-        with pytest.raises(SettingsError, match="covariance estimator 'mcd'"):
-            make_decoder(name, covariance="mcd").fit(X, y)
+        wrong = dict.fromkeys(CHOICES[name][-1], "mcd")
+        with pytest.raises(SettingsError, match="'mcd'"):
+            make_decoder(name, **wrong).fit(X, y)

@@ -8,6 +8,7 @@ from bci.decoders import available_decoders, make_decoder, registry
 from bci.errors import SettingsError
 
 OURS = {"acm-lr", "acm-svm", "csp-lda", "fgmdm", "mdm", "ts-lr", "ts-svm"}
+OURS |= {"psd-lda", "psd-lr", "fc-lda", "psd+fc-lda", "combined"}
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def with_plugins(monkeypatch):
 
 
 def test_our_decoders_are_installed():
-    """All seven are found by name, loaded, and say in a line what they are."""
+    """All are found by name, loaded, and say in a line what they are."""
     entries = available_decoders()
     assert set(entries) >= OURS
     for name in OURS:

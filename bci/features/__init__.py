@@ -1,0 +1,1 @@
+"""Features that a person can name: spectra, connectivity, contrast, selection, whole analyses."""
