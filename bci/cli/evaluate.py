@@ -1,25 +1,49 @@
 """``bci evaluate``: how well decoders do on trials that they have not seen."""
 
 from collections.abc import Sequence
-from typing import Annotated, cast
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from bci.cli import options, output
-from bci.errors import SettingsError
-from bci.evaluation import Result, Scheme, evaluate
-from bci.signal.epochs import Epochs, cut_epochs
+from bci.cli.evaluated import as_document, print_tables, say_failures, write_tables
+from bci.cli.subjects import gather
+from bci.decoders.recentering import check_time_constant
+from bci.errors import InputError, SettingsError
+from bci.evaluation import PROTOCOLS, EvaluationTable, Protocol
+from bci.evaluation.cells import Grid, Subject, WholeRuns, evaluate_cells
+from bci.evaluation.jobs import Pool, Serial
+from bci.evaluation.store import claim_folder
+from bci.signal.epochs import Epochs, LeftOut, cut_epochs
+from bci.signal.rejection import standing_out
+from bci.sources.recording import Recording
 
 __all__ = ["command"]
 
 
 def command(
-    recordings: options.RecordingsArgument,
+    recordings: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[REC...|FOLDER...]",
+            help="Recordings of one person, each a run; or folders, each a person (one that holds "
+            "folders sub-* stands for these).",
+        ),
+    ] = None,
     decoder: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Decoder; repeat it to compare. Default: ts-lr."),
+    ] = None,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=REC,REC", help="A person's recordings; repeat it. * works."),
+    ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Of folders, only files called so; repeat it."),
     ] = None,
     classes: options.ClassesOption = None,
     event: options.EventOption = None,
@@ -28,22 +52,72 @@ def command(
     length: options.LengthOption = None,
     step: options.StepOption = None,
     channels: options.ChannelsOption = None,
+    reject: options.RejectOption = False,
     labels: options.LabelsOption = None,
     unit: options.UnitOption = None,
     stream: options.StreamOption = None,
-    folds: options.FoldsOption = 5,
-    scheme: Annotated[
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--protocol",
+            "--scheme",
+            metavar="|".join(PROTOCOLS),
+            help="Trials shuffled into folds; each recording, or session, tested by the others; "
+            "online runs by calibration. Repeat it. Default: within.",
+        ),
+    ] = None,
+    sessions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,A,B",
+            help="Session of each recording (or calibration, online); default: its name says it.",
+        ),
+    ] = None,
+    pseudo_online: Annotated[
+        bool,
+        typer.Option(
+            "--pseudo-online",
+            help="Decode the test runs whole, as online, rest between trials and all.",
+        ),
+    ] = False,
+    idle: Annotated[
         str,
         typer.Option(
-            metavar="within|leave-one-run-out",
-            help="Trials shuffled into folds, or each recording tested by the others.",
+            metavar="class|threshold",
+            help="With --pseudo-online: idle is a class trained on rest, or what no class passes "
+            "the threshold of.",
         ),
-    ] = "within",
+    ] = "class",
+    recenter: options.RecenterOption = None,
+    folds: options.FoldsOption = 5,
+    repeats: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Shuffle into folds so often, with other seeds.")
+    ] = 1,
     permutations: Annotated[
         int, typer.Option(metavar="N", help="Permutations of the labels for a p-value.")
     ] = 0,
     param: options.ParamOption = None,
     seed: options.SeedOption = 0,
+    jobs: Annotated[
+        int, typer.Option(metavar="N", min=1, max=61, help="Processes on this machine.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT",
+            help="Dask scheduler whose workers compute; they are sent the signals.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where tables go (CSV, HTML), and what is finished: the same command goes on.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Let this evaluation replace another in FOLDER.")
+    ] = False,
     json: options.JsonOption = False,
 ) -> None:
     """Cross-validate decoders on recordings.
@@ -53,94 +127,189 @@ def command(
 
     Example: bci evaluate R04.edf R08.edf R12.edf --decoder ts-lr --decoder csp-lda
     --event T1=left_hand --event T2=right_hand --band 7 35 --window 0.5 3.5
+
+    Many people: bci evaluate study/ --match '*task-mi*' --protocol cross-session --jobs 8
+    --out results
     """
-    if scheme not in ("within", "leave-one-run-out"):
-        raise SettingsError(f"--scheme {scheme!r}: give within or leave-one-run-out")
     if permutations < 0:
         raise SettingsError(f"--permutations {permutations}: give 0 or more, such as 1000")
+    if permutations and pseudo_online:
+        raise SettingsError("--permutations are of cued trials: leave out --pseudo-online")
+    if idle not in ("class", "threshold"):
+        raise SettingsError(f"--idle {idle!r}: give class or threshold")
+    if recenter is not None:
+        check_time_constant(recenter)
+        if not pseudo_online:
+            raise SettingsError(
+                f"--recenter {recenter:g} follows a run as it goes, and cued trials apart have "
+                "none: add --pseudo-online"
+            )
+    if scheduler and jobs > 1:
+        raise SettingsError(f"--jobs {jobs} and --scheduler {scheduler}: give one of them")
+    protocols = _protocols(protocol or [], sessions, folds, seed, pseudo_online=pseudo_online)
     names = tuple(dict.fromkeys(decoder or ("ts-lr",)))
     params = options.check_decoders(names, options.parse_params(param))
+    people = gather(recordings or [], subject or [], match or [])
+    if sessions and len(people) > 1:
+        raise SettingsError(f"--sessions {sessions}: of {len(people)} people names must say them")
 
-    opened = options.open_recordings(recordings, unit=unit, labels=labels, stream=stream)
-    output.show_recording_warnings(opened)
-    settings = options.epoch_settings(
-        opened,
-        classes=classes,
-        event=event,
-        band=band,
-        window=window,
-        length=length,
-        step=step,
-        channels=channels,
-    )
+    readers = [
+        _Reader(
+            name,
+            paths,
+            {"unit": unit, "labels": labels, "stream": stream},
+            {
+                "classes": classes,
+                "event": event,
+                "band": band,
+                "window": window,
+                "length": length,
+                "step": step,
+                "channels": channels,
+                "reject": reject,
+            },
+        )
+        for name, paths in people.items()
+    ]
+    asked = {
+        "subjects": {name: [path.name for path in paths] for name, paths in people.items()},
+        "reading": readers[0].reading,
+        "settings": readers[0].cutting,
+        "decoders": names,
+        "params": {name: repr(value) for name, value in params.items()},
+        "protocols": [p.model_dump(mode="json") for p in protocols],
+        "pseudo_online": [pseudo_online, idle, recenter],
+        "repeats": repeats,
+        "permutations": permutations,
+    }
+    if len(readers) == 1:  # what is wrong with the only person is said before anything is done
+        readers[0].keep()
     output.compile_ahead()
-    epochs = cut_epochs(opened, settings)
-    output.show_left_out(epochs.left_out)
-    results = []
-    for name in names:
-        with output.progress_bar(f"evaluating {name}") as progress:
-            result = evaluate(
-                epochs,
-                name,
-                params,
-                folds=folds,
-                seed=seed,
-                scheme=cast(Scheme, scheme),
+    store = claim_folder(out, asked, overwrite=overwrite) if out else None
+    done = all_ = 0
+    pool = _pool(jobs, scheduler)
+    try:
+        with closing(pool), output.progress_bar("evaluating") as show:
+
+            def progress(n: int, total: int) -> None:
+                nonlocal done, all_
+                done, all_ = n, total
+                show(n, total)
+
+            grid = evaluate_cells(
+                [Subject(reader.name, reader.read) for reader in readers],
+                dict.fromkeys(names, params),
+                [WholeRuns(p, idle, recenter) if pseudo_online else p for p in protocols],  # type: ignore[arg-type]
                 permutations=permutations,
+                repeats=repeats,
+                pool=pool,
+                store=store,
                 progress=progress,
             )
-        results.append(result)
-
+    except KeyboardInterrupt:
+        output.show_warnings([_interrupted(done, all_, out)])
+        raise
+    for reader in readers if len(readers) > 1 else []:
+        reader.warn()
+    _fail_if_nothing(grid)
+    table = EvaluationTable.of([(row.subject, row.evaluated) for row in grid.rows], seed=seed)
+    document = as_document(grid, table, protocols, seed, params, [str(p) for p in recordings or []])
+    if out:
+        write_tables(out, grid, table, document)
     if json:
-        output.print_json(
-            {
-                "results": [result.as_dict() for result in results],
-                "classes": list(epochs.classes),
-                "channels": list(epochs.channels),
-                "rate_hz": epochs.rate_hz,
-                "settings": settings.model_dump(mode="json"),
-                "scheme": scheme,
-                "folds": int(results[0].folds.max()) + 1,
-                "seed": seed,
-                "params": params,
-                "recordings": [str(path) for path in recordings],
-                "left_out": [item._asdict() for item in epochs.left_out],
-            }
-        )
+        output.print_json(document)
     else:
-        _print_table(results, epochs)
+        print_tables(grid, table)
+        if out:
+            output.results_console().print(
+                f"Tables: {out / 'table.html'}, table.csv", soft_wrap=True
+            )
+    if grid.failures:
+        say_failures(grid.failures)
+        raise typer.Exit(2 if all(failure.is_input for failure in grid.failures) else 1)
 
 
-def _print_table(results: Sequence[Result], epochs: Epochs) -> None:
-    first = results[0]
-    columns = ["accuracy", "kappa", *epochs.classes]
-    if first.roc_auc:
-        columns.insert(0, "ROC-AUC")
-    if first.p_value is not None:
-        columns.append("p")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("decoder", no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    for result in results:
-        cells = [output.percent(result.accuracy), f"{result.kappa.mean:.2f}"]
-        if result.roc_auc:
-            cells.insert(0, output.decimal(result.roc_auc))
-        cells += [
-            output.percent(result.per_class[name]) if name in result.per_class else "-"
-            for name in epochs.classes
-        ]
-        if result.p_value is not None:
-            cells.append(f"{result.p_value:.3g}")
-        table.add_row(result.decoder, *cells)
-    console = output.results_console()
-    runs = ", ".join(epochs.recordings)
-    console.print(f"{first.n_trials} trials of {runs}; {len(epochs.channels)} channels")
-    console.print(table)
-    console.print(
-        f"In brackets: 95 % intervals. Chance reaches an accuracy of {100 * first.chance_95:.0f} % "
-        f"in at most one of twenty such sessions of {first.n_trials} trials."
-    )
-    for result in results:
-        if not result.above_chance:
-            console.print(f"{result.decoder}: not above chance.")
+@dataclass(slots=True)
+class _Reader:
+    """One person's recordings, and how they are read and cut."""
+
+    name: str
+    paths: Sequence[Path]
+    reading: dict[str, Any]
+    cutting: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+    left_out: Sequence[LeftOut] = ()
+    kept: tuple[Epochs, Sequence[Recording]] | None = None
+
+    def read(self) -> tuple[Epochs, Sequence[Recording]]:
+        """Read and cut; what recordings warn of is kept for later, since a bar is shown now."""
+        if self.kept:
+            return self.kept
+        opened = options.open_recordings(self.paths, **self.reading)
+        self.warnings += [f"{r.path.name}: {w}" for r in opened for w in r.warnings]
+        epochs = cut_epochs(opened, options.epoch_settings(opened, **self.cutting))
+        self.left_out = epochs.left_out
+        if epochs.settings.reject:
+            self.warnings.append(
+                f"{self.name}: {standing_out(epochs)}: not learned from within a fold, but tested"
+            )
+        return epochs, opened
+
+    def keep(self) -> None:
+        """Read now, and say what there is to say."""
+        self.kept = self.read()
+        self.warn()
+
+    def warn(self) -> None:
+        """Say what recordings warn of, and which trials are not used."""
+        output.show_warnings(self.warnings)
+        output.show_left_out(self.left_out)
+
+
+def _protocols(
+    names: Sequence[str], sessions: str | None, folds: int, seed: int, *, pseudo_online: bool
+) -> list[Protocol]:
+    chosen = list(dict.fromkeys(names)) or ["leave-one-run-out" if pseudo_online else "within"]
+    for name in chosen:
+        if name not in PROTOCOLS:
+            raise SettingsError(f"--protocol {name!r}: give one of {', '.join(PROTOCOLS)}")
+    told = options.split_names(sessions)
+    return [
+        Protocol.make(
+            name=name,
+            folds=folds,
+            seed=seed,
+            sessions=told if name in ("cross-session", "calibration-online") else (),
+        )
+        for name in chosen
+    ]
+
+
+def _pool(jobs: int, scheduler: str | None) -> Pool:
+    # Neither is needed by most calls: joblib's pool, and Dask, which takes a second to import.
+    if scheduler:
+        from bci.evaluation.cluster import Dask
+
+        return Dask(scheduler)
+    if jobs > 1:
+        from bci.evaluation.processes import Processes
+
+        return Processes(jobs)
+    return Serial()
+
+
+def _interrupted(done: int, total: int, out: Path | None) -> str:
+    said = f"{done} of {total} cells were done"
+    if out is None:
+        return f"{said}, and none is kept: with --out FOLDER the same command would go on there"
+    return f"{said} and are kept in {out}: the same command goes on from there"
+
+
+def _fail_if_nothing(grid: Grid) -> None:
+    """Where all failed, the first reason is the command's."""
+    if grid.rows or not grid.failures:
+        return
+    first = grid.failures[0]
+    if first.is_input:
+        raise InputError(first.reason if len(grid.epochs) == 1 else str(first))
+    raise RuntimeError(str(first))

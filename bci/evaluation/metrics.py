@@ -1,8 +1,9 @@
 """Scores of held-out trials, each with its 95 % interval.
 
-The intervals say what the number of trials leaves open for decoders trained as these were; they
-treat trials as independent and don't hold what another split into folds would change. None of
-them collapses at a perfect score, as a bootstrap or a Wald interval does.
+Intervals have closed forms here; those by resampling are in `bci.evaluation.resampling`. They say
+what the number of trials leaves open for decoders trained as these were; they treat trials as
+independent and don't hold what another split into folds would change. None of those here collapses
+at a perfect score, as a bootstrap or a Wald interval does.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ __all__ = [
     "accuracy",
     "class_accuracies",
     "cohen_kappa",
+    "confusion",
     "fold_roc_auc",
+    "matthews",
+    "normalised_matthews",
     "roc_auc",
     "wilson_interval",
 ]
@@ -47,7 +51,7 @@ class Score:
         return {"mean": self.mean, "low": self.low, "high": self.high}
 
 
-def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
+def wilson_interval(n_correct: float, n: int) -> tuple[float, float]:
     """Return Wilson's 95 % score interval of a proportion (Wilson 1927).
 
     >>> [round(bound, 3) for bound in wilson_interval(45, 45)]
@@ -102,6 +106,55 @@ def cohen_kappa(y: I64, decided: I64, n_classes: int) -> Score:
         float((value - expected) / (1 - expected)) for value in (score.mean, score.low, score.high)
     )
     return Score(mean, max(-1.0, low), high)
+
+
+def confusion(y: I64, decided: I64, n_classes: int) -> I64:
+    """Return how often each class (row) was decided as each (column), (n_classes, n_classes)."""
+    counts = np.bincount(y * n_classes + decided, minlength=n_classes**2)
+    return counts.astype(np.int64).reshape(n_classes, n_classes)
+
+
+def matthews(counts: I64 | F64) -> F64:
+    """Return Matthews' correlation of confusion matrices, for any number of classes.
+
+    Gorodkin (2004, Computational Biology and Chemistry 28, 367-374). Zero where one class alone
+    was there, or was decided.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        -1 to 1; chance gives 0.
+
+    >>> float(matthews(np.array([[3, 1], [1, 3]])))
+    0.5
+    """
+    counts = np.asarray(counts, np.float64)
+    n = counts.sum(axis=(-2, -1))
+    there, said = counts.sum(axis=-1), counts.sum(axis=-2)
+    right = np.trace(counts, axis1=-2, axis2=-1)
+    shared = right * n - (there * said).sum(axis=-1)
+    spread = (n**2 - (there**2).sum(axis=-1)) * (n**2 - (said**2).sum(axis=-1))
+    result: F64 = np.divide(
+        shared, np.sqrt(spread), out=np.zeros_like(shared), where=np.asarray(spread > 0)
+    )
+    return result
+
+
+def normalised_matthews(counts: I64 | F64) -> F64:
+    """Return nMCC: Matthews' correlation brought from -1..1 to 0..1, ``(MCC + 1) / 2``.
+
+    The normalisation of Carrara and Papadopoulo (2023, arXiv 2308.11656). Chance gives 0.5,
+    however unequal the classes are, which an idle class always makes them.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (..., n_classes, n_classes)
+    """
+    return (matthews(counts) + 1) / 2
 
 
 def roc_auc(positive: F64, negative: F64) -> float:

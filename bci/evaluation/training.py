@@ -1,6 +1,7 @@
 """From recordings to a model, with its scores on its card."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +13,15 @@ from bci.decoders import CovarianceDecoder, Model, Recentering, make_decoder, pl
 from bci.decoders.recentering import check_time_constant
 from bci.errors import SettingsError, TrialError
 from bci.evaluation.crossval import Progress, evaluate
+from bci.evaluation.protocols import Protocol
 from bci.evaluation.reference import class_means, session_references
 from bci.signal.artifacts import artifact_limits
-from bci.signal.epochs import cut_epochs
+from bci.signal.epochs import Epochs, cut_epochs
+from bci.signal.rejection import without_marked
 from bci.sources.files import recording_hash
 from bci.sources.recording import Recording
 
-__all__ = ["train_model"]
+__all__ = ["fit_model", "train_model"]
 
 
 def train_model(
@@ -69,12 +72,7 @@ def train_model(
     if recenter_s is not None:
         check_time_constant(recenter_s)
     epochs = cut_epochs(recordings, settings)
-    estimator = make_decoder(decoder, channels=epochs.channels, **(params or {}))
-    if recenter_s is not None and not isinstance(estimator, CovarianceDecoder):
-        raise SettingsError(
-            f"decoder {decoder!r} cannot be recentred, it sees no covariances: choose another, or "
-            "leave out --recenter"
-        )
+    _unfitted(epochs, decoder, params, recenter_s)  # before the wait
     n_fits = 1
     scores = None
     if cv:
@@ -85,27 +83,14 @@ def train_model(
             if progress:
                 progress(done, n_fits)
 
-        result = evaluate(
-            epochs, decoder, params, folds=folds, seed=seed, online=online, progress=folds_done
-        )
-        scores = result.as_dict() | {"folds": folds, "seed": seed, "scheme": "within"}
-    counts = np.bincount(epochs.trial_y, minlength=len(epochs.classes)).tolist()
-    if min(counts) < 2:
-        raise TrialError(
-            f"class {epochs.classes[counts.index(min(counts))]} has 1 trial in "
-            f"{', '.join(epochs.recordings)}: training needs 2 or more of each class"
-        )
-    with threadpool_limits(limits=1):
-        estimator.fit(epochs.X, epochs.y, groups=epochs.trials)
-        recentering = None
-        if recenter_s is not None:
-            recentering = Recentering(
-                session_references(estimator, recordings, epochs),
-                class_means(estimator, epochs),
-                recenter_s,
-            )
+        protocol = Protocol(folds=folds, seed=seed)
+        result = evaluate(epochs, decoder, params, protocol, online=online, progress=folds_done)
+        scores = result.as_dict() | {"folds": folds, "seed": seed, "scheme": protocol.name}
+    epochs = without_marked(epochs)  # the cross-validation above does it within each fold
+    model = fit_model(epochs, recordings, decoder, params, recenter_s=recenter_s)
     if progress:
         progress(n_fits, n_fits)
+    counts = np.bincount(epochs.trial_y, minlength=len(epochs.classes)).tolist()
     card = platform_card() | {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "params": dict(params or {}),
@@ -120,6 +105,7 @@ def train_model(
         ],
         "n_trials": dict(zip(epochs.classes, counts, strict=True)),
         "left_out": [item._asdict() for item in epochs.left_out],
+        "features": [str(name) for name in getattr(model.estimator, "names", ())],
         "units_declared": all(
             channel.unit
             for recording in recordings
@@ -127,14 +113,80 @@ def train_model(
             if channel.label in epochs.channels
         ),
     }
+    return replace(model, card=card)
+
+
+def fit_model(
+    epochs: Epochs,
+    recordings: Sequence[Recording],
+    decoder: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    recenter_s: float | None = None,
+) -> Model:
+    """Fit a decoder on all windows, and take from them the rest of what a model needs.
+
+    Nothing but the arguments enters: what is not in them cannot leak into the model.
+
+    Parameters
+    ----------
+    epochs : Epochs
+    recordings : sequence of Recording
+        What the epochs were cut from: recentering starts from all of their signal.
+    decoder, params, recenter_s
+        As for `train_model`.
+
+    Returns
+    -------
+    Model
+        With an empty card.
+
+    Raises
+    ------
+    TrialError
+        When a class has one trial, or none.
+    SettingsError
+        As `make_decoder`, and for a decoder that cannot be recentred.
+    """
+    estimator = _unfitted(epochs, decoder, params, recenter_s)
+    counts = np.bincount(epochs.trial_y, minlength=len(epochs.classes)).tolist()
+    if min(counts) < 2:
+        fewest = min(counts)
+        raise TrialError(
+            f"class {epochs.classes[counts.index(fewest)]} has {fewest} "
+            f"trial{'' if fewest == 1 else 's'} in {', '.join(epochs.recordings)}: training needs "
+            "2 or more of each class"
+        )
+    with threadpool_limits(limits=1):
+        estimator.fit(epochs.X, epochs.y, groups=epochs.trials)
+        recentering = None
+        if recenter_s is not None:
+            recentering = Recentering(
+                session_references(estimator, recordings, epochs),
+                class_means(estimator, epochs),
+                recenter_s,
+            )
     return Model(
         channels=epochs.channels,
         rate_hz=epochs.rate_hz,
-        epochs=settings,
+        epochs=epochs.settings,
         classes=epochs.classes,
         estimator=estimator,
         artifact_limit_v=artifact_limits(epochs.X),
         decoder=decoder,
-        card=card,
         recentering=recentering,
     )
+
+
+def _unfitted(
+    epochs: Epochs, decoder: str, params: Mapping[str, Any] | None, recenter_s: float | None
+) -> Any:
+    estimator = make_decoder(
+        decoder, channels=epochs.channels, rate_hz=epochs.rate_hz, **(params or {})
+    )
+    if recenter_s is not None and not isinstance(estimator, CovarianceDecoder):
+        raise SettingsError(
+            f"decoder {decoder!r} cannot be recentred, it sees no covariances: choose another, or "
+            "leave out --recenter"
+        )
+    return estimator

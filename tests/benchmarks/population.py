@@ -39,7 +39,7 @@ from threadpoolctl import threadpool_limits
 from bci.config import EpochSettings
 from bci.decoders import available_decoders, make_decoder
 from bci.decoders.acm import sensorimotor_picks
-from bci.evaluation import evaluate
+from bci.evaluation import Protocol, evaluate
 from bci.signal.epochs import Epochs, cut_epochs
 from bci.sources.reading import open_recording
 from tests.benchmarks.measure import arguments, data_folder, emit
@@ -48,7 +48,8 @@ from tests.benchmarks.table import goal
 BAND_HZ = (7.0, 35.0)
 WINDOW_S = (0.5, 3.5)
 FOLDS = 5
-DECODERS = ("csp-lda", "fgmdm", "ts-lr", "ts-svm", "acm-svm", "acm-mdm", "bt-acm")
+RIEMANNIAN = ("csp-lda", "fgmdm", "ts-lr", "ts-svm", "acm-svm", "acm-mdm", "bt-acm")
+DECODERS = (*RIEMANNIAN, "psd-lda", "psd-lr", "fc-lda", "psd+fc-lda", "combined")
 QUICK = ("csp-lda", "ts-svm", "acm-svm")
 OURS, PEERS = "acm-svm", ("ts-svm", "csp-lda")
 #: ts-svm on the channels that acm-svm uses: what is left is what delays and averaging gain.
@@ -125,13 +126,18 @@ def within(sitting: Sitting, decoders: Sequence[str], seeds: int) -> dict[str, A
     epochs = sitting.epochs()
     scores: Scores = {}
     for name in decoders:
-        results = [evaluate(epochs, name, folds=FOLDS, seed=seed).roc_auc for seed in range(seeds)]
+        results = [
+            evaluate(epochs, name, None, Protocol(folds=FOLDS, seed=k)).roc_auc
+            for k in range(seeds)
+        ]
         areas = [area.mean for area in results if area is not None]
         scores[name] = float(np.mean(areas))
         scores[f"first {name}"] = areas[0]
     picks = sensorimotor_picks(epochs.channels)
     fewer = replace(epochs, X=epochs.X[:, picks], channels=tuple(epochs.channels[i] for i in picks))
-    results = [evaluate(fewer, "ts-svm", folds=FOLDS, seed=seed).roc_auc for seed in range(seeds)]
+    results = [
+        evaluate(fewer, "ts-svm", None, Protocol(folds=FOLDS, seed=k)).roc_auc for k in range(seeds)
+    ]
     scores[SAME] = float(np.mean([area.mean for area in results if area is not None]))
     if sitting.labels is None:
         scores |= reference(sitting, decoders, epochs.trial_y)
@@ -144,7 +150,7 @@ def across(train: Sitting, test: Sitting, decoders: Sequence[str]) -> dict[str, 
     scores: Scores = {}
     with threadpool_limits(limits=1):
         for name in decoders:
-            decoder = make_decoder(name, channels=seen.channels)
+            decoder = make_decoder(name, channels=seen.channels, rate_hz=seen.rate_hz)
             decoder.fit(seen.X, seen.y, groups=seen.trials)
             scores[name] = float(roc_auc_score(unseen.y, decoder.predict_proba(unseen.X)[:, 1]))
     scores[SAME] = scores["ts-svm"]  # P1's eleven channels are all used

@@ -1,52 +1,20 @@
 """Cross-validation: what is tested never was trained on."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 import pytest
 from sklearn.model_selection import StratifiedKFold
 
-from bci.config import EpochSettings, OnlineSettings
+from bci.config import OnlineSettings
 from bci.errors import TrialError
-from bci.evaluation import crossval, evaluate, trial_folds
+from bci.evaluation import Protocol, crossval, evaluate, splits
 from bci.online.smoothing import Smoother
 from bci.signal.epochs import Epochs
 
+Make = Callable[..., Epochs]
 DECODERS = ["csp-lda", "mdm", "ts-lr"]
-
-
-def make_epochs(
-    n_trials: int = 40,
-    *,
-    n_windows: int = 1,
-    effect: float = 0.0,
-    n_classes: int = 2,
-    n_runs: int = 4,
-    seed: int = 0,
-) -> Epochs:
-    """Build windows of noise; class k has `effect` more amplitude in channel k."""
-    rng = np.random.default_rng(seed)
-    trial_y = np.arange(n_trials) % n_classes
-    trials = np.repeat(np.arange(n_trials), n_windows)
-    X = 1e-5 * rng.standard_normal((len(trials), 6, 120))
-    X[np.arange(len(trials)), trial_y[trials]] *= 1 + effect
-    return Epochs(
-        X=X,
-        y=trial_y[trials],
-        trials=trials,
-        trial_y=trial_y,
-        trial_onsets_s=6.0 * np.arange(n_trials),
-        trial_runs=np.arange(n_trials) * n_runs // n_trials,
-        classes=("left_hand", "right_hand", "feet", "tongue")[:n_classes],
-        channels=("FC3", "C3", "Cz", "C4", "CP3", "CP4"),
-        recordings=tuple(f"run{k}.edf" for k in range(n_runs)),
-        rate_hz=120.0,
-        settings=EpochSettings.make(
-            window_s=(0.0, 3.0),
-            length_s=1.0 if n_windows > 1 else None,
-            step_s=0.5 if n_windows > 1 else None,
-        ),
-    )
 
 
 class Spy:
@@ -80,20 +48,22 @@ def spies(monkeypatch: pytest.MonkeyPatch) -> list[Spy]:
     return Spy.made
 
 
-def test_folds_are_scikit_learns_over_trials() -> None:
+def test_folds_are_scikit_learns_over_trials(make_epochs: Make) -> None:
     """The folds are those of StratifiedKFold on the trials: a reference can be computed."""
     epochs = make_epochs(23, n_windows=5)
-    folds = trial_folds(epochs, folds=5, seed=7)
+    parts = splits(epochs, Protocol(folds=5, seed=7))
     splitter = StratifiedKFold(5, shuffle=True, random_state=7)
-    for k, (_, test) in enumerate(splitter.split(epochs.trial_y, epochs.trial_y)):
-        assert np.flatnonzero(folds == k).tolist() == test.tolist()
+    references = splitter.split(epochs.trial_y, epochs.trial_y)
+    for part, (train, test) in zip(parts, references, strict=True):
+        assert part.train.tolist() == train.tolist()
+        assert part.test.tolist() == test.tolist()
 
 
-def test_windows_of_a_trial_stay_together(spies: list[Spy]) -> None:
+def test_windows_of_a_trial_stay_together(make_epochs: Make, spies: list[Spy]) -> None:
     """No fold trains on a window of a trial that it tests, and each gets its trials' numbers."""
     epochs = make_epochs(20, n_windows=5)
     epochs.X[:, 0, 0] = 0.5
-    result = evaluate(epochs, "spy", folds=5)
+    result = evaluate(epochs, "spy")
     assert len(spies) == 5
     for fold, spy in enumerate(spies):
         assert set(spy.groups) == set(np.flatnonzero(result.folds != fold))
@@ -103,13 +73,15 @@ def test_windows_of_a_trial_stay_together(spies: list[Spy]) -> None:
 
 
 @pytest.mark.parametrize("rule", ["none", "exponential", "evidence"])
-def test_a_trials_score_is_its_windows_smoothed_as_online(spies: list[Spy], rule: str) -> None:
+def test_a_trials_score_is_its_windows_smoothed_as_online(
+    make_epochs: Make, spies: list[Spy], rule: str
+) -> None:
     """The last smoothed probability counts, each trial starting afresh."""
     epochs = make_epochs(10, n_windows=5)
     values = np.random.default_rng(1).uniform(0.1, 0.9, (10, 5))
     epochs.X[:, 0, 0] = values.ravel()
     online = OnlineSettings.make(smoothing=rule)
-    result = evaluate(epochs, "spy", folds=2, online=online)
+    result = evaluate(epochs, "spy", None, Protocol(folds=2), online=online)
     for trial in range(10):
         smoother = Smoother(online, 0.5, 2)
         for value in values[trial]:
@@ -118,12 +90,12 @@ def test_a_trials_score_is_its_windows_smoothed_as_online(spies: list[Spy], rule
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-def test_a_test_trial_moves_no_other_score(decoder: str) -> None:
+def test_a_test_trial_moves_no_other_score(make_epochs: Make, decoder: str) -> None:
     """A test trial a thousand times larger leaves every other score of its fold untouched."""
     epochs = make_epochs(40, effect=0.3)
-    before = evaluate(epochs, decoder, folds=4)
+    before = evaluate(epochs, decoder, None, Protocol(folds=4))
     epochs.X[epochs.trials == 11] *= 1e3
-    after = evaluate(epochs, decoder, folds=4)
+    after = evaluate(epochs, decoder, None, Protocol(folds=4))
     fold = before.folds == before.folds[11]
     others = fold & (np.arange(40) != 11)
     np.testing.assert_array_equal(before.probabilities[others], after.probabilities[others])
@@ -131,10 +103,11 @@ def test_a_test_trial_moves_no_other_score(decoder: str) -> None:
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-def test_noise_scores_at_chance_and_an_effect_above(decoder: str) -> None:
+def test_noise_scores_at_chance_and_an_effect_above(make_epochs: Make, decoder: str) -> None:
     """Six sessions of noise average .5 (standard error .037); a real difference is found."""
     areas = [
-        evaluate(make_epochs(40, seed=seed), decoder, seed=seed).roc_auc.mean for seed in range(6)
+        evaluate(make_epochs(40, seed=seed), decoder, None, Protocol(seed=seed)).roc_auc.mean
+        for seed in range(6)
     ]
     assert abs(np.mean(areas) - 0.5) < 0.12
     found = evaluate(make_epochs(40, effect=0.5), decoder)
@@ -142,7 +115,7 @@ def test_noise_scores_at_chance_and_an_effect_above(decoder: str) -> None:
     assert found.above_chance
 
 
-def test_permutations_give_a_small_p_for_an_effect_and_not_for_noise() -> None:
+def test_permutations_give_a_small_p_for_an_effect_and_not_for_noise(make_epochs: Make) -> None:
     """The whole cross-validation runs again on permuted labels; 19 of them reach p = .05."""
     effect = evaluate(make_epochs(40, effect=0.5), "mdm", permutations=19)
     noise = evaluate(make_epochs(40, seed=3), "mdm", permutations=19)
@@ -150,11 +123,11 @@ def test_permutations_give_a_small_p_for_an_effect_and_not_for_noise() -> None:
     assert noise.p_value > 0.05
 
 
-def test_leave_one_run_out_trains_on_the_other_runs(spies: list[Spy]) -> None:
+def test_leave_one_run_out_trains_on_the_other_runs(make_epochs: Make, spies: list[Spy]) -> None:
     """Each recording is tested by a decoder that saw none of it; permutations stay within it."""
     epochs = make_epochs(40)
     epochs.X[:, 0, 0] = 0.5
-    evaluate(epochs, "spy", scheme="leave-one-run-out", permutations=2)
+    evaluate(epochs, "spy", None, Protocol(name="leave-one-run-out"), permutations=2)
     assert len(spies) == 12
     for k, spy in enumerate(spies):
         assert set(epochs.trial_runs[spy.groups]) == {0, 1, 2, 3} - {k % 4}
@@ -163,7 +136,7 @@ def test_leave_one_run_out_trains_on_the_other_runs(spies: list[Spy]) -> None:
     assert not np.array_equal(spies[0].y, spies[4].y)
 
 
-def test_more_than_two_classes_have_accuracy_and_kappa_but_no_area() -> None:
+def test_more_than_two_classes_have_accuracy_and_kappa_but_no_area(make_epochs: Make) -> None:
     """Three classes: no ROC-AUC, a recall for each class, p-values by the accuracy."""
     result = evaluate(make_epochs(45, n_classes=3, effect=0.8), "mdm", permutations=4)
     document = result.as_dict()
@@ -176,26 +149,26 @@ def test_more_than_two_classes_have_accuracy_and_kappa_but_no_area() -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "options", "words"),
+    ("given", "options", "words"),
     [
-        (make_epochs(8), {"folds": 5}, ["--folds 5", "left_hand", "4", "run0.edf"]),
-        (make_epochs(8), {"folds": 1}, ["--folds 1", "at least 2"]),
-        (make_epochs(8, n_runs=1), {"scheme": "leave-one-run-out"}, ["run0.edf", "within"]),
-        (make_epochs(2, n_runs=2), {"scheme": "leave-one-run-out"}, ["left_hand", "run0.edf"]),
+        ({"n_trials": 8}, {"folds": 5}, ["--folds 5", "left_hand", "4", "run0.edf"]),
+        ({"n_trials": 8}, {"folds": 1}, ["--folds 1", "at least 2"]),
+        ({"n_trials": 8, "n_runs": 1}, {"name": "leave-one-run-out"}, ["run0.edf", "within"]),
+        ({"n_trials": 2, "n_runs": 2}, {"name": "leave-one-run-out"}, ["left_hand", "run0.edf"]),
     ],
     ids=["too few trials", "one fold", "one run", "a run alone holds a class"],
 )
 def test_too_little_for_the_folds_is_named(
-    epochs: Epochs, options: dict[str, Any], words: list[str]
+    make_epochs: Make, given: dict[str, Any], options: dict[str, Any], words: list[str]
 ) -> None:
     """What is missing for the folds is one line with the numbers and what to do."""
     with pytest.raises(TrialError) as caught:
-        evaluate(epochs, "mdm", **options)
+        evaluate(make_epochs(**given), "mdm", None, Protocol(**options))
     for word in words:
         assert word in str(caught.value)
 
 
-def test_progress_counts_every_fold(spies: list[Spy]) -> None:
+def test_progress_counts_every_fold(make_epochs: Make, spies: list[Spy]) -> None:
     """Progress ends at its total, permutations included, and never goes back."""
     epochs = make_epochs(20)
     epochs.X[:, 0, 0] = 0.5
@@ -203,7 +176,6 @@ def test_progress_counts_every_fold(spies: list[Spy]) -> None:
     evaluate(
         epochs,
         "spy",
-        folds=5,
         permutations=3,
         progress=lambda done, total: seen.append((done, total)),
     )

@@ -7,7 +7,7 @@ import pytest
 
 from bci.config import EpochSettings
 from bci.errors import TrialError
-from bci.evaluation import evaluate, train_model
+from bci.evaluation import Protocol, evaluate, train_model
 from bci.signal.epochs import cut_epochs
 from bci.sources.reading import open_recording
 
@@ -36,7 +36,7 @@ def test_the_card_holds_the_scores_that_evaluate_gives(run: Path) -> None:
         seed=2,
         progress=lambda done, total: seen.append((done, total)),
     )
-    result = evaluate(cut_epochs([recording], CHOSEN), "mdm", folds=3, seed=2)
+    result = evaluate(cut_epochs([recording], CHOSEN), "mdm", None, Protocol(folds=3, seed=2))
     scores = model.card["cv"]
     assert {name: scores[name] for name in result.as_dict()} == result.as_dict()
     assert (scores["folds"], scores["seed"]) == (3, 2)
