@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bci.acquisition import Acquisition, AcquisitionState
+from bci.acquisition.health import HealthLog
 from bci.errors import StreamLostError, StreamRefusedError
 from bci.sources.base import Channel, Chunk, StreamInfo, StreamState
 
@@ -206,3 +207,19 @@ def test_a_listener_that_fails_stops_nothing():
     acquisition.ring.wait_for(10**9, 20.0)
     acquisition.stop()
     assert acquisition.ring.n_written == 200
+
+
+def test_each_silence_is_said_as_early_as_the_first():
+    """What a hanging sender held back comes in one chunk; the next hang is not said later."""
+    log = HealthLog(Flaky([]).info, 0.0, 0.7, lambda notice: None)
+    now_s = 0.0
+    for _ in range(4):
+        for _ in range(6):
+            now_s += 0.1
+            log.received(CHUNK, now_s, 0.0, 0.0)
+        assert log.snapshot(now_s + 0.65).state is StreamState.RECEIVING
+        assert log.snapshot(now_s + 0.75).state is StreamState.SILENT
+        now_s += 5.0
+        assert log.silent(now_s)
+        assert "5.0 s" in log.snapshot(now_s).reason  # and not what it was when it was said
+        log.received(1250, now_s, 0.0, 0.0)
