@@ -104,7 +104,7 @@ CASES = [
     here("one fold", train("{good}", "--folds", "1"), ["--folds 1"]),
     here(
         "leave-one-run-out of one run",
-        evaluate("{good}", "--scheme", "leave-one-run-out"),
+        evaluate("{good}", "--protocol", "leave-one-run-out"),
         ["leave-one-run-out", "good_raw.fif"],
     ),
     Case(
@@ -189,7 +189,7 @@ CASES = [
     Case("an unknown parameter", train("{good}", "--param", "spin=2"), ["spin", "ts-lr"]),
     here("a parameter without a value", train("{good}", "--param", "C"), ["--param", "NAME=VALUE"]),
     here("a parameter out of range", evaluate("{good}", "--param", "C=-1"), ["C -1"]),
-    here("an unknown scheme", evaluate("{good}", "--scheme", "all"), ["--scheme", "within"]),
+    here("an unknown protocol", evaluate("{good}", "--protocol", "all"), ["--protocol", "within"]),
     here(
         "output in no folder",
         ["train", "{good}", *EVENTS, "--out", "{out}/none/m.bci"],

@@ -176,7 +176,7 @@ def test_commands_are_carried_out_or_refused(
         assert exchange(control.port, b"select none\n", rng) == b"OK none\n"
     assert n_wanted / 10 < n_good < n_wanted, "the mutations are all good or all bad"
     assert peak < 20e6
-    assert kept < 2e6
+    assert kept < 10e6  # whatever else is first imported meanwhile
     assert "Traceback" not in caplog.text
     assert [record for record in caplog.records if record.exc_info] == []
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [
