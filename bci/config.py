@@ -84,8 +84,13 @@ class EpochSettings(Settings):
         Marker label to class; empty: class names and GDF cue codes count.
     channels : tuple of str
         Channels used, by name; empty: all EEG channels.
+    bad_channels : tuple of str
+        Channels never used, by name, whatever `channels` says.
     reject : bool
         Don't learn from trials that stand out (`bci.signal.rejection`).
+    left_out : dict of str to tuple of float
+        Trials that were taken out by hand: by the recording's file name, the onsets of their cues
+        from its first sample (s).
     """
 
     band_hz: tuple[float, float] = (8.0, 32.0)
@@ -96,7 +101,9 @@ class EpochSettings(Settings):
     classes: tuple[str, ...] = ()
     event_map: dict[str, str] = Field(default_factory=dict)
     channels: tuple[str, ...] = ()
+    bad_channels: tuple[str, ...] = ()
     reject: bool = False
+    left_out: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -54,6 +54,7 @@ EVENTS: dict[str, int] = {
     "imagery_start": 0x30D,
     "imagery_end": 0x830D,
     "trial_end": 0x8300,
+    "trial_rejected": 0x3FF,
     "run_end": 0xFFFE,
 }
 

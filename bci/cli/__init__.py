@@ -55,6 +55,10 @@ COMMANDS = {
         "bci.cli.replay",
         "Decode a recording hop by hop, exactly as it would be, or was, decoded live.",
     ),
+    "export": (
+        "bci.cli.export",
+        "Write the recordings of a workspace as BIDS: BrainVision, events, channels, electrodes.",
+    ),
     "repair": ("bci.cli.repair", "Complete a recording that was cut or damaged."),
     "verify": (
         "bci.cli.verify",

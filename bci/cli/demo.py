@@ -26,9 +26,11 @@ from bci.cli.drivers import (
 from bci.cli.feedback import Feedback
 from bci.cli.replay import outcome_figures
 from bci.config import EpochSettings, OnlineSettings
+from bci.decoders.adapt import reference_for
 from bci.decoders.warmup import compile_kernels
 from bci.errors import SettingsError
 from bci.experiment import Experiment, OnlineResult
+from bci.online.teaching import check_arm
 from bci.report import SessionSummary, accuracy_line, write_report
 from bci.sources.amplifier import RecordingFile
 from bci.sources.reading import open_recording
@@ -82,6 +84,7 @@ def command(
     unit: options.UnitOption = None,
     stream: options.StreamOption = None,
     recenter: options.RecenterOption = None,
+    adapt: options.AdaptOption = None,
     param: options.ParamOption = None,
     seed: options.SeedOption = 0,
     json: options.JsonOption = False,
@@ -103,6 +106,9 @@ def command(
     if not speed >= 1:
         raise SettingsError(f"--speed {speed:g}: give 1 or more")
     params = options.check_decoders([decoder], options.parse_params(param))
+    arm = adapt or ""
+    check_arm(arm)
+    reference_for(arm, decoder)
     names = options.split_names(labels) or None
     recordings = options.open_recordings(paths, unit=unit, labels=labels, stream=stream)
     output.show_recording_warnings(recordings)
@@ -128,7 +134,13 @@ def command(
     with ExitStack() as stack:
         console.print(f"session in {folder}")
         experiment = Experiment(
-            folder, epochs, _ONLINE, decoder=decoder, params=params, recenter_s=recenter
+            folder,
+            epochs,
+            _ONLINE,
+            decoder=decoder,
+            params=params,
+            recenter_s=recenter,
+            adapt=arm,
         )
         stack.callback(experiment.close)
         experiment.events.noticed.connect(lambda text: output.show_warnings([text]))
@@ -218,6 +230,7 @@ def _document(experiment: Experiment, result: OnlineResult, counts: SampleCounts
         },
         "n_decisions": len(result.decisions),
         "recentering_moved_db": result.moved_db,
+        "adaptation": result.adaptation,
         "decoder": experiment.decoder,
         "cv": None if model is None else model.card["cv"],
         "trials": [trial.as_dict() for trial in result.trials],
@@ -266,10 +279,20 @@ def _write_report(
 
 
 def _recentred(result: OnlineResult) -> list[tuple[str, str]]:
-    """Return what a report says of recentering, when it is on."""
-    if result.moved_db is None:
-        return []
-    return [("Recentering", f"the reference point moved by {result.moved_db:.1f} dB")]
+    """Return what a report says of recentering and adaptation, when they are on."""
+    told = []
+    if result.moved_db is not None:
+        told.append(("Recentering", f"the reference point moved by {result.moved_db:.1f} dB"))
+    effect = result.adaptation
+    if effect is not None:
+        text = f"{effect['arm']}, learned from {effect['n_updates']} trials"
+        if effect.get("n"):
+            text += (
+                f"; right {100 * effect['adapted']:.0f} % of {effect['n']}, the decoder as it was "
+                f"trained {100 * effect['frozen']:.0f} %"
+            )
+        told.append(("Adaptation", text))
+    return told
 
 
 def _print(document: dict[str, Any], result: OnlineResult) -> None:
@@ -277,7 +300,7 @@ def _print(document: dict[str, Any], result: OnlineResult) -> None:
     console.print(f"accuracy      {accuracy_line(result.trials)}")
     console.print(f"latency       {result.latency.line()}, from a sample's stamp to the decision")
     for name, text in _recentred(result):
-        console.print(f"{name.lower()}   {text}")
+        console.print(f"{name.lower():<13} {text}")
     console.print(f"samples lost  {document['samples_lost']} of {document['samples']['pushed']}")
     console.print(f"took          {document['elapsed_s']:.0f} s")
     files = document["files"]

@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bci.cli import options, output
-from bci.cli.evaluated import as_document, print_tables, say_failures, write_tables
-from bci.cli.subjects import gather
-from bci.decoders.recentering import check_time_constant
+from bci.cli.adaptation import PROTOCOL as ADAPTATION
+from bci.cli.adaptation import Asked, chosen_arms, compare_arms
+from bci.cli.evaluated import as_document, print_tables, say_failures
+from bci.cli.evaluated_files import write_files
+from bci.cli.subjects import Reader, gather
+from bci.decoders.recentering import TAU_S, check_time_constant
 from bci.errors import InputError, SettingsError
 from bci.evaluation import PROTOCOLS, EvaluationTable, Protocol
 from bci.evaluation.cells import Grid, Subject, WholeRuns, evaluate_cells
 from bci.evaluation.jobs import Pool, Serial
 from bci.evaluation.store import claim_folder
-from bci.signal.epochs import Epochs, LeftOut, cut_epochs
-from bci.signal.rejection import standing_out
-from bci.sources.recording import Recording
 
 __all__ = ["command"]
 
@@ -60,10 +59,10 @@ def command(
         list[str] | None,
         typer.Option(
             "--protocol",
-            "--scheme",
-            metavar="|".join(PROTOCOLS),
+            metavar="|".join([*PROTOCOLS, ADAPTATION]),
             help="Trials shuffled into folds; each recording, or session, tested by the others; "
-            "online runs by calibration. Repeat it. Default: within.",
+            "online runs by calibration. Repeat it. Default: within. online-adaptation, by itself: "
+            "trained on the first session, arms that keep learning go through the later ones.",
         ),
     ] = None,
     sessions: Annotated[
@@ -83,9 +82,9 @@ def command(
     idle: Annotated[
         str,
         typer.Option(
-            metavar="class|threshold",
+            metavar="class|threshold|NAME",
             help="With --pseudo-online: idle is a class trained on rest, or what no class passes "
-            "the threshold of.",
+            "the threshold of, or the cued class NAME (class takes one called idle or rest).",
         ),
     ] = "class",
     recenter: options.RecenterOption = None,
@@ -96,6 +95,37 @@ def command(
     permutations: Annotated[
         int, typer.Option(metavar="N", help="Permutations of the labels for a p-value.")
     ] = 0,
+    learning_curve: Annotated[
+        bool,
+        typer.Option(
+            "--learning-curve",
+            help="Say how many trials are enough, too: within, with fewer and fewer to learn from.",
+        ),
+    ] = False,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="With online-adaptation: how a decoder keeps learning, such as recenter, pseudo, "
+            "reward+recenter, supervised, retrained; repeat it. Default: these and more.",
+        ),
+    ] = None,
+    flip: Annotated[
+        list[float] | None,
+        typer.Option(metavar="PERCENT", help="Rewards that are false; repeat it. Default: 0."),
+    ] = None,
+    delay: Annotated[
+        list[int] | None,
+        typer.Option(metavar="TRIALS", help="Trials until a reward comes; repeat it. Default: 0."),
+    ] = None,
+    loss: Annotated[float, typer.Option(metavar="PERCENT", help="Rewards that never come.")] = 0.0,
+    arm_seeds: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Times that arms with chance in them are run."),
+    ] = 20,
+    retrain: Annotated[
+        int, typer.Option(metavar="TRIALS", help="Trials of a session that 'retrained' takes.")
+    ] = 20,
     param: options.ParamOption = None,
     seed: options.SeedOption = 0,
     jobs: Annotated[
@@ -128,25 +158,37 @@ def command(
     Example: bci evaluate R04.edf R08.edf R12.edf --decoder ts-lr --decoder csp-lda
     --event T1=left_hand --event T2=right_hand --band 7 35 --window 0.5 3.5
 
+    Does learning on help: bci evaluate day1.xdf day2.xdf --protocol online-adaptation
+    --sessions 1,2 --flip 0 --flip 20 --out results
+
     Many people: bci evaluate study/ --match '*task-mi*' --protocol cross-session --jobs 8
     --out results
     """
     if permutations < 0:
         raise SettingsError(f"--permutations {permutations}: give 0 or more, such as 1000")
-    if permutations and pseudo_online:
-        raise SettingsError("--permutations are of cued trials: leave out --pseudo-online")
-    if idle not in ("class", "threshold"):
-        raise SettingsError(f"--idle {idle!r}: give class or threshold")
+    if learning_curve and pseudo_online:
+        raise SettingsError("--learning-curve is of cued trials: leave out --pseudo-online")
+    if idle != "class" and not pseudo_online:
+        raise SettingsError(f"--idle {idle}: cued trials have no idle; add --pseudo-online")
+    adapting = ADAPTATION in (protocol or [])
+    if adapting:
+        _check_adapting(protocol or [], pseudo_online, learning_curve, permutations, repeats)
+    elif arm or flip or delay or loss:
+        raise SettingsError(f"--arm, --flip, --delay and --loss: add --protocol {ADAPTATION}")
     if recenter is not None:
         check_time_constant(recenter)
-        if not pseudo_online:
+        if not (pseudo_online or adapting):
             raise SettingsError(
                 f"--recenter {recenter:g} follows a run as it goes, and cued trials apart have "
                 "none: add --pseudo-online"
             )
     if scheduler and jobs > 1:
         raise SettingsError(f"--jobs {jobs} and --scheduler {scheduler}: give one of them")
-    protocols = _protocols(protocol or [], sessions, folds, seed, pseudo_online=pseudo_online)
+    protocols = (
+        []
+        if adapting
+        else _protocols(protocol or [], sessions, folds, seed, pseudo_online=pseudo_online)
+    )
     names = tuple(dict.fromkeys(decoder or ("ts-lr",)))
     params = options.check_decoders(names, options.parse_params(param))
     people = gather(recordings or [], subject or [], match or [])
@@ -154,7 +196,7 @@ def command(
         raise SettingsError(f"--sessions {sessions}: of {len(people)} people names must say them")
 
     readers = [
-        _Reader(
+        Reader(
             name,
             paths,
             {"unit": unit, "labels": labels, "stream": stream},
@@ -171,6 +213,28 @@ def command(
         )
         for name, paths in people.items()
     ]
+    if adapting:
+        compare_arms(
+            readers,
+            names,
+            params,
+            Asked(
+                chosen_arms(arm or (), names),
+                tuple(dict.fromkeys(flip or (0.0,))),
+                tuple(dict.fromkeys(delay or (0,))),
+                loss,
+                arm_seeds,
+                retrain,
+                options.split_names(sessions),
+                TAU_S if recenter is None else recenter,
+                seed,
+            ),
+            pool=_pool(jobs, scheduler),
+            out=out,
+            overwrite=overwrite,
+            json=json,
+        )
+        return
     asked = {
         "subjects": {name: [path.name for path in paths] for name, paths in people.items()},
         "reading": readers[0].reading,
@@ -179,6 +243,7 @@ def command(
         "params": {name: repr(value) for name, value in params.items()},
         "protocols": [p.model_dump(mode="json") for p in protocols],
         "pseudo_online": [pseudo_online, idle, recenter],
+        "learning_curve": learning_curve,
         "repeats": repeats,
         "permutations": permutations,
     }
@@ -199,9 +264,10 @@ def command(
             grid = evaluate_cells(
                 [Subject(reader.name, reader.read) for reader in readers],
                 dict.fromkeys(names, params),
-                [WholeRuns(p, idle, recenter) if pseudo_online else p for p in protocols],  # type: ignore[arg-type]
+                [_whole_runs(p, idle, recenter) if pseudo_online else p for p in protocols],
                 permutations=permutations,
                 repeats=repeats,
+                learning=Protocol(folds=folds, seed=seed) if learning_curve else None,
                 pool=pool,
                 store=store,
                 progress=progress,
@@ -213,9 +279,12 @@ def command(
         reader.warn()
     _fail_if_nothing(grid)
     table = EvaluationTable.of([(row.subject, row.evaluated) for row in grid.rows], seed=seed)
-    document = as_document(grid, table, protocols, seed, params, [str(p) for p in recordings or []])
+    standing = {reader.name: reader.standing for reader in readers if reader.standing}
+    document = as_document(
+        grid, table, protocols, seed, params, standing, [str(p) for p in recordings or []]
+    )
     if out:
-        write_tables(out, grid, table, document)
+        write_files(out, grid, table, document)
     if json:
         output.print_json(document)
     else:
@@ -229,41 +298,23 @@ def command(
         raise typer.Exit(2 if all(failure.is_input for failure in grid.failures) else 1)
 
 
-@dataclass(slots=True)
-class _Reader:
-    """One person's recordings, and how they are read and cut."""
-
-    name: str
-    paths: Sequence[Path]
-    reading: dict[str, Any]
-    cutting: dict[str, Any]
-    warnings: list[str] = field(default_factory=list)
-    left_out: Sequence[LeftOut] = ()
-    kept: tuple[Epochs, Sequence[Recording]] | None = None
-
-    def read(self) -> tuple[Epochs, Sequence[Recording]]:
-        """Read and cut; what recordings warn of is kept for later, since a bar is shown now."""
-        if self.kept:
-            return self.kept
-        opened = options.open_recordings(self.paths, **self.reading)
-        self.warnings += [f"{r.path.name}: {w}" for r in opened for w in r.warnings]
-        epochs = cut_epochs(opened, options.epoch_settings(opened, **self.cutting))
-        self.left_out = epochs.left_out
-        if epochs.settings.reject:
-            self.warnings.append(
-                f"{self.name}: {standing_out(epochs)}: not learned from within a fold, but tested"
-            )
-        return epochs, opened
-
-    def keep(self) -> None:
-        """Read now, and say what there is to say."""
-        self.kept = self.read()
-        self.warn()
-
-    def warn(self) -> None:
-        """Say what recordings warn of, and which trials are not used."""
-        output.show_warnings(self.warnings)
-        output.show_left_out(self.left_out)
+def _check_adapting(
+    protocols: Sequence[str],
+    pseudo_online: bool,
+    learning_curve: bool,
+    permutations: int,
+    repeats: int,
+) -> None:
+    if len(set(protocols)) > 1:
+        raise SettingsError(f"--protocol {ADAPTATION}: give it by itself, its table is another")
+    for name, given in (
+        ("--pseudo-online", pseudo_online),
+        ("--learning-curve", learning_curve),
+        ("--permutations", permutations),
+        ("--repeats", repeats > 1),
+    ):
+        if given:
+            raise SettingsError(f"--protocol {ADAPTATION} has no {name}: leave it out")
 
 
 def _protocols(
@@ -283,6 +334,12 @@ def _protocols(
         )
         for name in chosen
     ]
+
+
+def _whole_runs(protocol: Protocol, idle: str, recenter_s: float | None) -> WholeRuns:
+    if idle == "threshold":
+        return WholeRuns(protocol, "threshold", recenter_s)
+    return WholeRuns(protocol, "class", recenter_s, "" if idle == "class" else idle)
 
 
 def _pool(jobs: int, scheduler: str | None) -> Pool:

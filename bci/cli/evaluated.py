@@ -1,29 +1,27 @@
-"""What ``bci evaluate`` found: on the screen, as JSON, and as files."""
+"""What ``bci evaluate`` found, on the screen and as JSON."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from bci.cli import output
-from bci.errors import SettingsError
 from bci.evaluation import EvaluationTable, Protocol, PseudoOnline, Result
 from bci.evaluation.cells import Grid, Row
 from bci.evaluation.jobs import Failure
-from bci.evaluation.pages import html_page, html_table
+from bci.evaluation.learning import LearningCurve
 from bci.evaluation.rows import ALL_PEOPLE
-from bci.private import write_private
 from bci.signal.epochs import Epochs
 
-__all__ = ["as_document", "print_tables", "say_failures", "write_tables"]
+__all__ = ["as_document", "class_trials", "print_tables", "say_failures"]
 
 Cells = tuple[list[str], list[list[str]]]
 
-#: Columns that a terminal has no room for; files have them.
-_WIDE = ("nMCC", "chance (%)")
+#: Columns of cued trials that a terminal has no room for; files have them.
+_WIDE = ("nMCC", "chance (%)", "ITR (bit/min)")
 
 #: Rows that may become columns where the table is too wide.
 _MOST_COLUMNS = 4
@@ -35,9 +33,24 @@ def as_document(
     protocols: Sequence[Protocol],
     seed: int,
     params: Mapping[str, Any],
+    standing: Mapping[str, str],
     recordings: Sequence[str],
 ) -> dict[str, Any]:
-    """Return everything for JSON."""
+    """Return everything for JSON.
+
+    Parameters
+    ----------
+    grid : Grid
+    table : EvaluationTable
+    protocols : sequence of Protocol
+    seed : int
+    params : mapping
+        Of the decoders.
+    standing : mapping of str to str
+        Person to the trials that stand out, where rejection was asked for.
+    recordings : sequence of str
+        As they were named.
+    """
     named = any(row.subject for row in grid.rows)
     written = table.as_dict()
     document: dict[str, Any] = {
@@ -48,16 +61,21 @@ def as_document(
     }
     if named:
         document |= {
-            "subjects": {name: _of_person(epochs) for name, epochs in grid.epochs.items()},
+            "subjects": {
+                name: _of_person(epochs, standing.get(name)) for name, epochs in grid.epochs.items()
+            },
             "people": [row for row in written["rows"] if row["subject"] == ALL_PEOPLE],
         }
     else:
-        (epochs,) = grid.epochs.values()
-        document |= _of_person(epochs) | {"recordings": list(recordings)}
+        ((name, epochs),) = grid.epochs.items()
+        document |= _of_person(epochs, standing.get(name)) | {"recordings": list(recordings)}
+    if grid.curves:
+        document["learning_curves"] = [
+            ({"subject": name} if named else {}) | curve.as_dict() for name, curve in grid.curves
+        ]
     first = next(iter(grid.epochs.values()))
     return document | {
         "settings": first.settings.model_dump(mode="json"),
-        "scheme": protocols[0].name,
         "protocols": [protocol.model_dump(mode="json") for protocol in protocols],
         "folds": _n_folds(grid.rows[0]),
         "seed": seed,
@@ -66,47 +84,27 @@ def as_document(
     }
 
 
-def _of_person(epochs: Epochs) -> dict[str, Any]:
+def class_trials(epochs: Epochs) -> dict[str, int]:
+    """Return the number of trials of each class."""
+    counts = np.bincount(epochs.trial_y, minlength=len(epochs.classes)).tolist()
+    return dict(zip(epochs.classes, counts, strict=True))
+
+
+def _of_person(epochs: Epochs, standing: str | None) -> dict[str, Any]:
     return {
         "classes": list(epochs.classes),
         "channels": list(epochs.channels),
         "rate_hz": epochs.rate_hz,
         "recordings": list(epochs.recordings),
+        "n_trials": class_trials(epochs),
         "left_out": [item._asdict() for item in epochs.left_out],
+        "stand_out": standing,
     }
 
 
 def _n_folds(row: Row) -> int:
     result = row.result
     return len(result.fold_nmcc) if isinstance(result, PseudoOnline) else len(result.n_train)
-
-
-def write_tables(
-    folder: Path, grid: Grid, table: EvaluationTable, document: Mapping[str, Any]
-) -> None:
-    """Write ``table.csv``, ``table.html``, ``differences.csv`` and ``results.json``.
-
-    Raises
-    ------
-    SettingsError
-        When they cannot be written.
-    """
-    parts = [html_table(*table.cells())]
-    if table.differences:
-        parts += ["<h2>Differences between decoders</h2>", html_table(*table.difference_cells())]
-    failures = [f"Not evaluated: {failure}" for failure in grid.failures]
-    files = {
-        "table.csv": table.csv(),
-        "table.html": html_page("Evaluation", parts, [*table.notes, *failures]),
-        "results.json": output.as_json(document),
-    }
-    if table.differences:
-        files["differences.csv"] = table.differences_csv()
-    try:
-        for name, text in files.items():
-            write_private(folder / name, text)
-    except OSError as error:
-        raise SettingsError(f"--out {folder} cannot be written ({error.strerror})") from error
 
 
 def print_tables(grid: Grid, table: EvaluationTable) -> None:
@@ -116,11 +114,14 @@ def print_tables(grid: Grid, table: EvaluationTable) -> None:
     results = [row.result for row in grid.rows]
     if only is not None:
         runs = ", ".join(only.recordings)
-        channels = len(only.channels)
-        console.print(f"{only.n_trials} trials of {runs}; {channels} channels", soft_wrap=True)
+        by_class = ", ".join(f"{n} {name}" for name, n in class_trials(only).items())
+        console.print(
+            f"{only.n_trials} trials ({by_class}) of {runs}; {len(only.channels)} channels",
+            soft_wrap=True,
+        )
     head, rows = table.cells()
     if all(isinstance(result, Result) for result in results):
-        at = [k for k, name in enumerate(head) if name != "ITR (bit/min)"]
+        at = [k for k, name in enumerate(head) if name not in _WIDE]
         head, rows = [head[k] for k in at], [[row[k] for k in at] for row in rows]
         if only is not None:
             head, rows = _of_trials(head, rows, results)
@@ -131,6 +132,7 @@ def print_tables(grid: Grid, table: EvaluationTable) -> None:
         console.print("Differences, on the same trials" if only else "Differences over people")
         _print(console, *found.difference_cells())
     _print_chance(console, grid.rows)
+    _print_curves(console, grid.curves)
 
 
 def _over_people(table: EvaluationTable) -> EvaluationTable:
@@ -157,7 +159,7 @@ def _of_trials(head: Sequence[str], rows: Sequence[Sequence[str]], results: Sequ
 
 
 def _print(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    shown = [k for k, name in enumerate(head) if name not in _WIDE]
+    shown = list(range(len(head)))
     at = head.index("protocol")
     if len({row[at] for row in rows}) == 1:  # said above the table
         console.print(rows[0][at])
@@ -192,6 +194,24 @@ def _print_chance(console: Console, rows: Sequence[Row]) -> None:
                 filter(None, (subject, result.decoder, result.protocol if several else ""))
             )
             console.print(f"{of}: not above chance.")
+
+
+def _print_curves(console: Console, curves: Sequence[tuple[str, LearningCurve]]) -> None:
+    if not curves:
+        return
+    console.print("How many trials are enough: accuracy with fewer trials to learn from")
+    if len({name for name, _ in curves}) == 1:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("training trials", justify="right")
+        for _, curve in curves:
+            table.add_column(f"{curve.decoder} (%)", justify="right")
+        for points in zip(*(curve.points for _, curve in curves), strict=True):
+            shares = [output.percent(point.accuracy).replace(" %", "") for point in points]
+            table.add_row(str(points[0].n_train), *shares)
+        console.print(table)
+    for name, curve in curves:
+        of = ", ".join(filter(None, (name, curve.decoder)))
+        console.print(f"{of}: {curve.answer()}.", soft_wrap=True)
 
 
 def say_failures(failures: Sequence[Failure]) -> None:

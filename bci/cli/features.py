@@ -18,7 +18,7 @@ from bci.features.library import Library, document, load_analysis
 from bci.features.page import PAGE, write_page
 from bci.features.selection import SelectionSettings
 from bci.features.settings import ConnectivitySettings
-from bci.features.tables import chance_lines
+from bci.features.tables import chance_lines, training_line
 
 __all__ = ["command"]
 
@@ -117,6 +117,25 @@ def command(
     width: Annotated[
         float, typer.Option(metavar="HZ", help="Width of the bands that are suggested.")
     ] = SelectionSettings().width_hz,
+    suggest_channels: Annotated[
+        str | None,
+        typer.Option(metavar="C3,C4,...", help="Channels that may be suggested. Default: all."),
+    ] = None,
+    suggest_band: Annotated[
+        tuple[float, float],
+        typer.Option(metavar="LOW HIGH", help="Where suggested bands may lie (Hz)."),
+    ] = (SelectionSettings().fmin_hz, SelectionSettings().fmax_hz),
+    distance: Annotated[
+        float,
+        typer.Option(metavar="CM", help="No two suggested channels are nearer than this."),
+    ] = 0.0,
+    redundancy: Annotated[
+        bool,
+        typer.Option(
+            "--redundancy/--no-redundancy",
+            help="Rather suggest what is not like features suggested before it.",
+        ),
+    ] = True,
     prior: Annotated[
         bool, typer.Option("--prior/--no-prior", help="Prefer sensorimotor channels.")
     ] = True,
@@ -191,7 +210,16 @@ def command(
         clusters=cluster,
         erds=None if erds == "none" else {"baseline_s": baseline},
         erds_channels=() if erds == "none" else options.split_names(erds),
-        selection={"n_features": n_features, "width_hz": width, "prior": prior},
+        selection={
+            "n_features": n_features,
+            "width_hz": width,
+            "channels": options.split_names(suggest_channels) or (),
+            "fmin_hz": suggest_band[0],
+            "fmax_hz": suggest_band[1],
+            "min_distance_m": distance / 100,
+            "redundancy": redundancy,
+            "prior": prior,
+        },
         features=tuple(feature or ()),
         seed=seed,
     )
@@ -229,9 +257,11 @@ def _spectrum(
     band: tuple[float, float],
 ) -> dict[str, Any]:
     low, high = freqs or (max(4.0, band[0]), min(40.0, band[1]))
+    if order not in ("aic", "bic") and not order.isdecimal():
+        raise SettingsError(f"--order {order}: give a whole number, aic or bic")
     return {
         "method": method,
-        "order": int(order) if order.lstrip("-").isdigit() else order,
+        "order": int(order) if order.isdecimal() else order,
         "fmin_hz": low,
         "fmax_hz": high,
         "step_hz": step_hz,
@@ -279,14 +309,14 @@ def _print(analysis: Analysis, place: Path) -> None:
     order = f", order {analysis.order}" if analysis.order else ""
     console.print(
         f"{trials} ({runs}); {len(analysis.channels)} channels, spatial filter "
-        f"{analysis.settings.spatial}, {analysis.settings.spectrum.method} spectra{order}",
+        f"{analysis.spatial}, {analysis.settings.spectrum.method} spectra{order}",
         soft_wrap=True,
     )
     console.print(_table("suggested", analysis.suggestions))
     if analysis.features:
         console.print(_table("asked for", analysis.features))
-    for line in chance_lines(analysis):
-        console.print(line, soft_wrap=True)
+    for line in (*chance_lines(analysis), training_line(analysis)):
+        console.print(line, soft_wrap=True, highlight=False)
     console.print(f"{place / PAGE}", soft_wrap=True)
 
 

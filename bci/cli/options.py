@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bci.cli import output
 from bci.config import EpochSettings, LslSettings
 from bci.errors import ChannelError, SettingsError
 from bci.events import parse_classes, parse_event_map
@@ -15,6 +16,7 @@ from bci.sources.reading import open_recording, recording_hash
 from bci.sources.recording import Recording
 
 __all__ = [
+    "AdaptOption",
     "BandOption",
     "ChannelsOption",
     "ClassesOption",
@@ -123,6 +125,14 @@ RecenterOption = Annotated[
         min=1.0,
         help="Online, let the reference point follow the signal, without labels, with this time "
         "constant; 120 serves. Default: it stays where training found it.",
+    ),
+]
+AdaptOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ARM",
+        help="Online, go on learning: recenter, pseudo, supervised, reward, reward+recenter, "
+        "linucb, linucb+recenter or a plugin's; frozen: don't. Default: as the model says.",
     ),
 ]
 FoldsOption = Annotated[int, typer.Option(metavar="N", help="Folds of the cross-validation.")]
@@ -295,7 +305,7 @@ def parse_params(pairs: Sequence[str] | None) -> dict[str, Any]:
 
 
 def check_decoders(names: Sequence[str], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Check that every decoder is there and takes the parameters.
+    """Check that every decoder is there and takes the parameters; warn of named features.
 
     Returns
     -------
@@ -311,6 +321,13 @@ def check_decoders(names: Sequence[str], params: Mapping[str, Any]) -> dict[str,
 
     for name in names:
         make_decoder(name, **params)
+    if params.get("features"):
+        output.show_warnings(
+            [
+                "features that were chosen on these recordings score too well on them: let the "
+                "decoder choose in each fold (leave out features=), or score on new recordings"
+            ]
+        )
     return dict(params)
 
 

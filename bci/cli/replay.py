@@ -143,8 +143,13 @@ def command(
     if verification is not None and not verification.reproduced:
         raise _NotReproducedError(
             f"{recording}: {verification.n_failed} of {verification.n_logged} decisions were not "
-            "reproduced"
+            "reproduced" + _updates_said(verification)
         )
+
+
+def _updates_said(verification: Verification) -> str:
+    n = verification.n_updates_failed
+    return f", nor {n} states of what the decoder learned" if n else ""
 
 
 def _check_unchanged(evidence: Evidence, *paths: Path) -> None:
@@ -279,6 +284,11 @@ def _print_verification(verification: Verification) -> None:
         f"reproduced to the last bit, largest difference {verification.max_difference:.1e}"
         + (f"; {verification.n_absent} are not in the file" if verification.n_absent else "")
     )
+    if n_updates := sum(run.n_updates for run in runs):
+        console.print(
+            f"  and {n_updates - verification.n_updates_failed} of {n_updates} states of what the "
+            "decoder learned"
+        )
     for number, run in enumerate(runs, start=1):
         if len(runs) > 1 or run.absent:
             console.print(

@@ -1,12 +1,18 @@
-"""Whose recordings are whose, from the command line."""
+"""Whose recordings are whose, from the command line, and reading them when their turn comes."""
 
 import fnmatch
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from bci.cli import options, output
 from bci.errors import RecordingError, SettingsError
+from bci.signal.epochs import Epochs, LeftOut, cut_epochs
+from bci.signal.rejection import standing_out
+from bci.sources.recording import Recording
 
-__all__ = ["gather"]
+__all__ = ["Reader", "gather"]
 
 #: What counts as a recording in a folder; a file that is named by itself may be called anything.
 _ENDINGS = (
@@ -106,3 +112,51 @@ def _named(text: str, names: str) -> Iterable[Path]:
         if not matching:
             raise RecordingError(f"--subject {text}: nothing matches {name}")
         yield from matching
+
+
+@dataclass(slots=True)
+class Reader:
+    """One person's recordings, and how they are read and cut.
+
+    Attributes
+    ----------
+    name : str
+    paths : sequence of Path
+    reading, cutting : dict
+        Arguments of `options.open_recordings` and `options.epoch_settings`.
+    standing : str
+        Once read, where rejection was asked for: which trials of each class stand out.
+    """
+
+    name: str
+    paths: Sequence[Path]
+    reading: dict[str, Any]
+    cutting: dict[str, Any]
+    standing: str = ""
+    _warnings: list[str] = field(default_factory=list)
+    _left_out: Sequence[LeftOut] = ()
+    _kept: tuple[Epochs, Sequence[Recording]] | None = None
+
+    def read(self) -> tuple[Epochs, Sequence[Recording]]:
+        """Read and cut; what recordings warn of is kept for later, since a bar is shown now."""
+        if self._kept:
+            return self._kept
+        opened = options.open_recordings(self.paths, **self.reading)
+        self._warnings += [f"{r.path.name}: {w}" for r in opened for w in r.warnings]
+        epochs = cut_epochs(opened, options.epoch_settings(opened, **self.cutting))
+        self._left_out = epochs.left_out
+        if epochs.settings.reject:
+            self.standing = standing_out(epochs)
+            named = f"{self.name}: {self.standing}" if self.name else self.standing
+            self._warnings.append(f"{named}: not learned from within a fold, but tested")
+        return epochs, opened
+
+    def keep(self) -> None:
+        """Read now, and say what there is to say."""
+        self._kept = self.read()
+        self.warn()
+
+    def warn(self) -> None:
+        """Say what recordings warn of, and which trials are not used."""
+        output.show_warnings(self._warnings)
+        output.show_left_out(self._left_out)

@@ -7,8 +7,10 @@ import typer
 
 from bci.cli import options, output
 from bci.decoders import Model
+from bci.decoders.adapt import reference_for, with_arm
 from bci.errors import ModelError
 from bci.evaluation import Score, train_model
+from bci.online.teaching import check_arm
 from bci.signal.epochs import LeftOut
 
 __all__ = ["command"]
@@ -34,6 +36,7 @@ def command(
         bool, typer.Option("--cv/--no-cv", help="Cross-validate first; the scores go on the card.")
     ] = True,
     recenter: options.RecenterOption = None,
+    adapt: options.AdaptOption = None,
     param: options.ParamOption = None,
     seed: options.SeedOption = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace FILE if it is there.")] = False,
@@ -48,6 +51,9 @@ def command(
     """
     check_place(out, overwrite=overwrite)
     params = options.check_decoders((decoder,), options.parse_params(param))
+    arm = adapt or ""
+    check_arm(arm)
+    recenter = recenter if recenter is not None else reference_for(arm, decoder)
     opened = options.open_recordings(recordings, unit=unit, labels=labels, stream=stream)
     output.show_recording_warnings(opened)
     settings = options.epoch_settings(
@@ -74,6 +80,8 @@ def command(
             recenter_s=recenter,
             progress=progress,
         )
+    if arm:
+        model = with_arm(model, arm)
     output.show_left_out([LeftOut(**item) for item in model.card["left_out"]])
     model.save(out, overwrite=overwrite)
     if json:
@@ -86,6 +94,7 @@ def command(
                 "rate_hz": model.rate_hz,
                 "settings": settings.model_dump(mode="json"),
                 "recenter_s": recenter,
+                "adapt": arm or None,
                 **{key: model.card[key] for key in ("cv", "n_trials", "recordings", "left_out")},
             }
         )
@@ -121,6 +130,8 @@ def _print_summary(out: Path, model: Model) -> None:
     )
     if model.recentering is not None:
         console.print(f"Recentres online, time constant {model.recentering.tau_s:g} s.")
+    if model.card.get("adapt"):
+        console.print(f"Goes on learning online: arm {model.card['adapt']['arm']}.")
     scores = model.card["cv"]
     if scores is None:
         console.print("Not cross-validated: how well it decodes is not known.")

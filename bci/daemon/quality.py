@@ -5,30 +5,22 @@ import threading
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import pylsl
-from numpy.typing import NDArray
 
 from bci.acquisition import Acquisition
-from bci.acquisition.ring import RingBuffer
 from bci.daemon.listening import Listening
 from bci.daemon.settings import QualitySettings
-from bci.signal.blinks import FRONTAL, SHORTEST_S, blinks_per_min
-from bci.signal.quality import QUALITIES, ChannelQuality, channel_quality, impedances
+from bci.signal.quality import QUALITIES, ChannelQuality
+from bci.signal.recent import recent_quality
 from bci.sources.base import StreamInfo
 from bci.sources.lsl import configure_lsl
 
-__all__ = ["QualityOutlet", "QualitySeen", "QualityWatch", "recent_blinks"]
+__all__ = ["QualityOutlet", "QualitySeen", "QualityWatch"]
 
 _log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
 _JOIN_S = 0.2
-# Long enough to tell the mains from what lies beside it, short enough to answer a hand that presses
-# an electrode down.
-_WINDOW_S = 2.0
-# Blinks come every few seconds: their rate needs longer.
-_BLINKS_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,40 +85,16 @@ class QualityWatch:
 
     def _look(self, acquisition: Acquisition) -> None:
         ring, info = acquisition.ring, acquisition.info
-        window = ring.window(ring.n_written, round(_WINDOW_S * info.rate_hz))
-        if window is None or window.has_gap:
+        recent = recent_quality(ring, info, mains_hz=self._settings.mains_hz)
+        if recent is None:
             self.seen = None
             return
-        samples = np.array(window.samples)
-        if not ring.is_intact(window):
-            return
-        found = channel_quality(
-            samples,
-            info.rate_hz,
-            mains_hz=self._settings.mains_hz,
-            blinks_per_min=recent_blinks(ring, info),
-            impedance_ohm=impedances(info.channels),
-        )
+        found, time_s = recent
         self.seen = QualitySeen(time.monotonic(), info.labels, found)
         if self._settings.publish:
             if self._outlet is None or self._outlet.labels != info.labels:
                 self._outlet = QualityOutlet(info, self._settings.name)
-            self._outlet.push(found, float(window.times[-1]))
-
-
-def recent_blinks(ring: RingBuffer, info: StreamInfo) -> NDArray[np.float64] | None:
-    """Return the rates of blinks over the newest half minute, as far as it is there, or None."""
-    eyes = [k for k, label in enumerate(info.labels) if label in FRONTAL]
-    n = min(round(_BLINKS_S * info.rate_hz), ring.n_written - ring.first_available)
-    window = ring.window(ring.n_written, n) if eyes and n >= SHORTEST_S * info.rate_hz else None
-    if window is None or window.has_gap:
-        return None
-    rates = np.full(len(info.labels), np.nan)
-    samples = np.array(window.samples[:, eyes])
-    if not ring.is_intact(window):
-        return None
-    rates[eyes] = blinks_per_min(samples, [info.labels[k] for k in eyes], info.rate_hz)
-    return rates
+            self._outlet.push(found, time_s)
 
 
 class QualityOutlet:

@@ -2,12 +2,15 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any
 
-from bci.errors import SettingsError
+from bci.decoders.plugins import reason_of, unloadable
+from bci.errors import InputError, SettingsError
 
 __all__ = ["GROUP", "DecoderEntry", "available_decoders", "make_decoder"]
 
@@ -45,11 +48,13 @@ class DecoderEntry:
         return (inspect.getdoc(self.factory) or "").partition("\n")[0]
 
 
-def available_decoders() -> dict[str, DecoderEntry]:
+# Reading what is installed takes 24 ms, and an evaluation makes thousands of decoders.
+@cache
+def available_decoders() -> Mapping[str, DecoderEntry]:
     """Return every registered decoder, by name in alphabetical order.
 
     An entry that fails to load is kept with its reason; the others go on. Of two entries of one
-    name, Rolandic's own stands.
+    name, Rolandic's own stands. They are looked for once in a process.
     """
     entries: dict[str, DecoderEntry] = {}
     points = entry_points(group=GROUP)
@@ -63,14 +68,15 @@ def available_decoders() -> dict[str, DecoderEntry]:
             if not callable(factory):
                 raise TypeError(f"{point.value} is not callable")
         except Exception as error:
-            _log.warning(
-                "decoder %s (%s) could not be loaded", point.name, point.value, exc_info=True
+            # An extra that is not installed is no fault.
+            level = logging.DEBUG if isinstance(error, ModuleNotFoundError) else logging.WARNING
+            _log.log(
+                level, "decoder %s (%s) could not be loaded", point.name, point.value, exc_info=True
             )
-            reason = f"{type(error).__name__}: {error}"
-            entries[point.name] = DecoderEntry(point.name, None, reason, origin)
+            entries[point.name] = DecoderEntry(point.name, None, unloadable(error, origin), origin)
         else:
             entries[point.name] = DecoderEntry(point.name, factory, "", origin)
-    return entries
+    return MappingProxyType(entries)
 
 
 def make_decoder(
@@ -125,4 +131,14 @@ def make_decoder(
     except TypeError as error:
         known = ", ".join(signature.parameters)
         raise SettingsError(f"decoder {name!r}: {error}; its parameters are {known}") from error
-    return entry.factory(**params)
+    try:
+        return entry.factory(**params)
+    except InputError:
+        raise
+    except Exception as error:
+        # A plugin's factory may raise anything.
+        _log.exception("decoder %s could not be made", name)
+        raise SettingsError(
+            f"decoder {name!r} of {entry.origin or 'a plugin'} could not be made "
+            f"({reason_of(error)}): choose another decoder, or tell its makers"
+        ) from error

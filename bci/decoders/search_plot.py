@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bci.decoders.search import ACMSearchCV
+from bci.decoders.search_map import SCORE_NAMES, SearchMap, search_maps
 
 __all__ = ["plot_search"]
-
-_NAMES = {"roc_auc": "ROC-AUC", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
 
 def plot_search(search: ACMSearchCV, rate_hz: float | None = None) -> Figure:
@@ -33,34 +32,24 @@ def plot_search(search: ACMSearchCV, rate_hz: float | None = None) -> Figure:
     matplotlib.figure.Figure
         Not bound to a screen; save it with ``savefig``.
     """
-    results = search.cv_results_
-    # By subset and pair, the best machine.
-    best: dict[str, dict[tuple[int, int], dict[str, Any]]] = {}
-    for params, score, exact in zip(
-        results["params"], results["mean_test_score"], results["exact"], strict=True
-    ):
-        pairs = best.setdefault(params.get("subset", ""), {})
-        pair = (params["order"], params["lag"])
-        if pair not in pairs or score > pairs[pair]["score"]:
-            pairs[pair] = params | {"score": float(score), "exact": bool(exact)}
-    every = [(pair, row["score"]) for pairs in best.values() for pair, row in pairs.items()]
-    orders = sorted({order for (order, _), _ in every})
-    lags = sorted({lag for (order, lag), _ in every if order > 1}) or [1]
-    low, high = min(score for _, score in every), max(score for _, score in every)
+    maps = search_maps(search)
+    orders, lags = maps[0].orders, maps[0].lags
+    low = min(float(np.nanmin(found.scores)) for found in maps)
+    high = max(float(np.nanmax(found.scores)) for found in maps)
     width = 1.6 + 0.62 * len(orders)
-    figure = Figure(figsize=(width * len(best) + 1.2, 1.6 + 0.42 * len(lags)), layout="constrained")
-    panels = figure.subplots(1, len(best), squeeze=False, sharey=True)[0]
-    for axes, (subset, pairs) in zip(panels, best.items(), strict=True):
-        image = _panel(axes, pairs, orders, lags, (low, max(high, low + 1e-3)))
-        if search.best_params_.get("subset", "") == subset:
-            _frame(axes, search.best_params_, orders, lags)
+    figure = Figure(figsize=(width * len(maps) + 1.2, 1.6 + 0.42 * len(lags)), layout="constrained")
+    panels = figure.subplots(1, len(maps), squeeze=False, sharey=True)[0]
+    for axes, found in zip(panels, maps, strict=True):
+        image = _panel(axes, found, (low, max(high, low + 1e-3)))
+        if found.chosen is not None:
+            _frame(axes, found.chosen, orders, lags)
         axes.set_xlabel("order")
-        axes.set_title(subset)
+        axes.set_title(found.subset)
     unit = "lag (samples)" if rate_hz is None else "lag (samples; ms)"
     panels[0].set_ylabel(unit)
     labels = [str(lag) if rate_hz is None else f"{lag}; {1e3 * lag / rate_hz:.0f}" for lag in lags]
     panels[0].set_yticks(range(len(lags)), labels)
-    name = _NAMES.get(search.scoring_, search.scoring_)
+    name = SCORE_NAMES.get(search.scoring_, search.scoring_)
     kernels = "L linear, R Gaussian, and C" if search.classifier == "svm" else "and C"
     figure.suptitle(
         f"score in hundredths; {kernels}; italics: quick score; blank: none; framed: chosen",
@@ -72,34 +61,27 @@ def plot_search(search: ACMSearchCV, rate_hz: float | None = None) -> Figure:
     return figure
 
 
-def _panel(
-    axes: Axes,
-    best: dict[tuple[int, int], dict[str, Any]],
-    orders: list[int],
-    lags: list[int],
-    limits: tuple[float, float],
-) -> Any:
-    grid = np.full((len(lags), len(orders)), np.nan)
-    for (order, lag), row in best.items():
-        where = slice(None) if order == 1 else lags.index(lag)
-        grid[where, orders.index(order)] = row["score"]
+def _panel(axes: Axes, found: SearchMap, limits: tuple[float, float]) -> Any:
+    orders, lags = found.orders, found.lags
     image = axes.imshow(
-        grid, origin="lower", aspect="auto", cmap="viridis", vmin=limits[0], vmax=limits[1]
+        found.scores, origin="lower", aspect="auto", cmap="viridis", vmin=limits[0], vmax=limits[1]
     )
     middle = sum(limits) / 2
-    for (order, lag), row in best.items():
-        text = f"{100 * row['score']:.0f}"
-        text += f"\n{row.get('kernel', '')[:1].upper()} {row['C']:g}"
+    for row, column in np.argwhere(np.isfinite(found.scores)):
+        if orders[column] == 1 and row:
+            continue
+        score = found.scores[row, column]
+        kernel = str(found.kernels[row, column])
         axes.text(
-            orders.index(order),
-            (len(lags) - 1) / 2 if order == 1 else lags.index(lag),
-            text,
+            column,
+            (len(lags) - 1) / 2 if orders[column] == 1 else row,
+            f"{100 * score:.0f}\n{kernel[:1].upper()} {found.Cs[row, column]:g}",
             ha="center",
             va="center",
             fontsize=6.5,
             linespacing=0.95,
-            style="normal" if row["exact"] else "italic",
-            color="black" if row["score"] > middle else "white",
+            style="normal" if found.exact[row, column] else "italic",
+            color="black" if score > middle else "white",
         )
     axes.set_xticks(range(len(orders)), [str(order) for order in orders])
     if orders[0] == 1 and len(orders) > 1:
@@ -107,10 +89,13 @@ def _panel(
     return image
 
 
-def _frame(axes: Axes, chosen: dict[str, Any], orders: list[int], lags: list[int]) -> None:
-    whole = chosen["order"] == 1
-    x = orders.index(chosen["order"])
-    y, height = (0, len(lags)) if whole else (lags.index(chosen["lag"]), 1)
+def _frame(
+    axes: Axes, chosen: tuple[int, int], orders: tuple[int, ...], lags: tuple[int, ...]
+) -> None:
+    order, lag = chosen
+    whole = order == 1
+    x = orders.index(order)
+    y, height = (0, len(lags)) if whole else (lags.index(lag), 1)
     axes.add_patch(
         Rectangle(
             (x - 0.5, y - 0.5),

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from bci.acquisition import timeline
 from bci.compiled import KERNELS, cache_folders
 from bci.features.burg import burg, pair_coherency
+from bci.features.connectivity import connectivity
+from bci.features.settings import ConnectivitySettings
 from bci.riemann import (
     SlidingCovariance,
     augmented_covariances,
@@ -34,6 +36,7 @@ from bci.riemann import (
     tangent_vectors,
 )
 from bci.signal import CausalFilter, design_bandpass
+from bci.signal.envelope import warm_up
 
 __all__ = ["compile_kernels", "is_compiled"]
 
@@ -65,6 +68,7 @@ def _slide() -> None:
 _STEPS: tuple[Callable[[], object], ...] = (
     lambda: timeline(np.arange(32) / 100.0, 100.0),
     lambda: CausalFilter(design_bandpass((8.0, 30.0), 100.0), 2)(np.zeros((4, 2))),
+    warm_up,
     _matrices,
     _slide,
     lambda: log_whitened(_matrices(), np.eye(4)),
@@ -74,6 +78,9 @@ _STEPS: tuple[Callable[[], object], ...] = (
     lambda: reflection_coefficients(autocovariances(_windows(), 2, 2)),
     lambda: siegel_mean(np.zeros((2, 2, 2))),
     lambda: burg(_windows(), 2),
+    lambda: connectivity(
+        _windows(), 100.0, np.array([10.0]), ConnectivitySettings(measure="wpli", segment_s=0.2)
+    ),
     lambda: pair_coherency(_windows(), np.array([[0, 1]]), 2, np.array([10.0]), 100.0),
     lambda: siegel_squared_distances(np.zeros((2, 2, 2)), siegel_frame(np.zeros((2, 2)))),
 )

@@ -13,6 +13,7 @@ from typing import Any
 from bci.config import OnlineSettings
 from bci.evaluation.episodes import PseudoOnline
 from bci.evaluation.jobs import Document, Failure, Pool, Progress, Serial, run_cells
+from bci.evaluation.learning import LearningCurve
 from bci.evaluation.planning import Plan, Subject, WholeRuns
 from bci.evaluation.protocols import Protocol
 from bci.evaluation.result import Result
@@ -51,6 +52,8 @@ class Grid:
     ----------
     rows : tuple of Row
         By person, protocol and decoder, in the order in which they were given.
+    curves : tuple of (str, LearningCurve)
+        Person and curve, by person and decoder.
     failures : tuple of Failure
         What has no score, and why.
     epochs : dict of str to Epochs
@@ -58,6 +61,7 @@ class Grid:
     """
 
     rows: tuple[Row, ...]
+    curves: tuple[tuple[str, LearningCurve], ...]
     failures: tuple[Failure, ...]
     epochs: dict[str, Epochs]
 
@@ -70,6 +74,7 @@ def evaluate_cells(
     permutations: int = 0,
     repeats: int = 1,
     online: OnlineSettings | None = None,
+    learning: Protocol | None = None,
     pool: Pool | None = None,
     store: CellStore | None = None,
     progress: Progress | None = None,
@@ -87,11 +92,14 @@ def evaluate_cells(
         Registered name to parameters.
     protocols : sequence of Protocol or WholeRuns
     permutations : int
-        Of the labels, for a p-value; each is a cell. Whole runs have none.
+        Of the labels, for a p-value; each is a cell.
     repeats : int
         Of the protocol ``"within"``, with the seeds that follow on its own.
     online : OnlineSettings, optional
         How decisions are made; default: as `evaluate` and `PseudoOnlineTask.of` have it.
+    learning : Protocol, optional
+        Learning curves too (`bci.evaluation.learning`), with its folds and seed; five repeats, or
+        `repeats` if that is more.
     pool : Pool, optional
         Where cells run; default: here, one after the other. It stays open.
     store : CellStore, optional
@@ -111,11 +119,11 @@ def evaluate_cells(
     InputError
         When the only person cannot be read, or no protocol fits; when a cell cannot be kept.
     """
-    plan = Plan(subjects, decoders, protocols, permutations, repeats, online)
+    plan = Plan(subjects, decoders, protocols, permutations, repeats, online, learning)
     outcomes = run_cells(
         plan.batches(), pool or Serial(), store=store, total=plan.total, progress=progress
     )
-    rows, failures = [], list(plan.failures)
+    rows, curves, failures = [], [], list(plan.failures)
     for planned in plan.rows:
         documents: list[Document] = []
         failed: list[Failure] = []
@@ -126,6 +134,11 @@ def evaluate_cells(
             else:
                 documents.append(outcome)
         failures += failed
-        if not failed:
-            rows.append(Row(planned.subject, planned.finish(documents)))
-    return Grid(tuple(rows), tuple(failures), plan.epochs)
+        if failed:
+            continue
+        finished = planned.finish(documents)
+        if isinstance(finished, LearningCurve):
+            curves.append((planned.subject, finished))
+        else:
+            rows.append(Row(planned.subject, finished))
+    return Grid(tuple(rows), tuple(curves), tuple(failures), plan.epochs)

@@ -18,6 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from bci.config import OnlineSettings
 from bci.decoders import make_decoder
+from bci.decoders.plugins import told_in_one_line
+from bci.errors import TrialError
 from bci.evaluation.chance import chance_level, permutation_p
 from bci.evaluation.metrics import (
     accuracy,
@@ -36,6 +38,7 @@ __all__ = [
     "Progress",
     "evaluate",
     "permuted_labels",
+    "score_estimator",
     "score_split",
     "statistic",
     "summarised",
@@ -43,6 +46,11 @@ __all__ = [
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+
+NOT_PERMUTABLE = (
+    "--permutations: no recording has trials of two classes, so that labels cannot be permuted "
+    "within recordings: leave it out"
+)
 
 #: Called with the number of folds done and the number there will be.
 Progress = Callable[[int, int], None]
@@ -132,6 +140,32 @@ def score_split(
     -------
     ndarray of float64, shape (n_test, n_classes)
     """
+    estimator = make_decoder(
+        decoder, channels=epochs.channels, rate_hz=epochs.rate_hz, **(params or {})
+    )
+    return score_estimator(epochs, split, estimator, online, trial_y)
+
+
+def score_estimator(
+    epochs: Epochs,
+    split: Split,
+    estimator: Any,
+    online: OnlineSettings | None = None,
+    trial_y: I64 | None = None,
+) -> F64:
+    """Do as `score_split` with a decoder that is there: a search, say, which has no name.
+
+    Parameters
+    ----------
+    epochs, split, online, trial_y
+        As for `score_split`.
+    estimator : Decoder
+        Unfitted.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_test, n_classes)
+    """
     y = epochs.trial_y if trial_y is None else trial_y
     n_classes = len(epochs.classes)
     step_s = epochs.settings.step_s or epochs.settings.window_length_s
@@ -139,16 +173,15 @@ def score_split(
     result = np.empty((len(split.test), n_classes))
     training = np.isin(epochs.trials, kept_trials(epochs, split.train, y))
     with threadpool_limits(limits=1):
-        estimator = make_decoder(
-            decoder, channels=epochs.channels, rate_hz=epochs.rate_hz, **(params or {})
-        )
-        estimator.fit(
-            epochs.X[training], y[epochs.trials[training]], groups=epochs.trials[training]
-        )
-        for row, trial in enumerate(split.test):
-            smoother.restart()
-            for probabilities in estimator.predict_proba(epochs.X[epochs.trials == trial]):
-                result[row] = smoother.update(probabilities)
+        with told_in_one_line(estimator, "learn from these trials"):
+            estimator.fit(
+                epochs.X[training], y[epochs.trials[training]], groups=epochs.trials[training]
+            )
+        with told_in_one_line(estimator, "decide on these trials"):
+            for row, trial in enumerate(split.test):
+                smoother.restart()
+                for probabilities in estimator.predict_proba(epochs.X[epochs.trials == trial]):
+                    result[row] = smoother.update(probabilities)
     return result
 
 
@@ -219,11 +252,19 @@ def permuted_labels(epochs: Epochs, n: int, seed: int) -> Iterator[I64]:
 
     Within runs, because what differs from run to run (another cap, another mood, other numbers of
     trials) is no matter of the labels, and must not make them look exchangeable.
+
+    Raises
+    ------
+    TrialError
+        When no run has trials of two classes.
     """
+    runs = np.unique(epochs.trial_runs)
+    if n and not any(len(np.unique(epochs.trial_y[epochs.trial_runs == run])) > 1 for run in runs):
+        raise TrialError(NOT_PERMUTABLE)
     rng = np.random.default_rng([seed, 0x5EED])
     for _ in range(n):
         shuffled = epochs.trial_y.copy()
-        for run in np.unique(epochs.trial_runs):
+        for run in runs:
             within = epochs.trial_runs == run
             shuffled[within] = rng.permutation(shuffled[within])
         yield shuffled

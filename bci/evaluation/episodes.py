@@ -61,6 +61,9 @@ class PseudoOnline:
     episode_counts : ndarray of int64, shape (n_episodes, n_classes, n_classes)
     episode_labels : ndarray of int64, shape (n_episodes,)
         Class of an episode's trial.
+    p_value : float or None
+        Of nMCC, by permuting the classes of cues; None: not asked for.
+    n_permutations : int
     """
 
     decoder: str
@@ -83,11 +86,13 @@ class PseudoOnline:
     fold_nmcc: tuple[float, ...]
     episode_counts: I64 = field(repr=False)
     episode_labels: I64 = field(repr=False)
+    p_value: float | None = None
+    n_permutations: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the scores for JSON."""
         scores = ("nmcc", "accuracy", "hits", "wrong", "missed", "false_alarms_per_min")
-        return {
+        document = {
             "decoder": self.decoder,
             "protocol": self.protocol,
             "classes": list(self.classes),
@@ -102,6 +107,9 @@ class PseudoOnline:
             "itr_bits_per_min": self.itr_bits_per_min,
             "fold_nmcc": list(self.fold_nmcc),
         }
+        if self.p_value is not None:
+            document |= {"p_value": self.p_value, "n_permutations": self.n_permutations}
+        return document
 
 
 def account(

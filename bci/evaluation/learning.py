@@ -20,7 +20,14 @@ from bci.evaluation.metrics import Score, fold_roc_auc, wilson_interval
 from bci.evaluation.protocols import Protocol, Split, splits
 from bci.signal.epochs import Epochs
 
-__all__ = ["LearningCurve", "LearningPoint", "learning_curve"]
+__all__ = [
+    "LearningCurve",
+    "LearningPoint",
+    "learning_curve",
+    "learning_repeat",
+    "learning_sizes",
+    "learning_summary",
+]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -99,7 +106,7 @@ class LearningCurve:
         last = self.points[-1]
         if not self.above_chance:
             return (
-                f"{self.decoder} is not above chance with {last.n_train} training trials "
+                f"not above chance with {last.n_train} training trials "
                 f"({100 * last.accuracy.mean:.0f} %, chance reaches "
                 f"{100 * self.chance_95:.0f} %): more trials of this kind may not help"
             )
@@ -163,6 +170,7 @@ def learning_curve(
         Of folds and subsets, each with another seed.
     folds, seed : int
     progress : callable, optional
+        Called with the repeats done and their number.
 
     Raises
     ------
@@ -170,52 +178,131 @@ def learning_curve(
         As `splits`, and for a size that the training part of a fold has not, or that leaves a
         class fewer than two trials.
     """
+    chosen = learning_sizes(epochs, sizes, folds=folds, seed=seed)
+    found = []
+    for repeat in range(repeats):
+        found.append(
+            learning_repeat(
+                epochs,
+                decoder,
+                params,
+                sizes=chosen,
+                folds=folds,
+                seed=seed + repeat,
+                online=online,
+            )
+        )
+        if progress:
+            progress(repeat + 1, repeats)
+    return learning_summary(epochs, decoder, found, sizes=chosen, folds=folds, seed=seed)
+
+
+def learning_sizes(
+    epochs: Epochs, sizes: Sequence[int] = (), *, folds: int = 5, seed: int = 0
+) -> tuple[int, ...]:
+    """Return the numbers of training trials: those asked for, or the default, and the most.
+
+    Parameters
+    ----------
+    epochs, sizes, folds, seed
+        As for `learning_curve`.
+
+    Raises
+    ------
+    TrialError
+        As `learning_curve`.
+    """
     n_classes = len(epochs.classes)
-    n_trials = epochs.n_trials
-    divided = [splits(epochs, Protocol(folds=folds, seed=seed + r)) for r in range(repeats)]
-    most = min(len(split.train) for split in divided[0])
+    divided = splits(epochs, Protocol(folds=folds, seed=seed))
+    most = min(len(split.train) for split in divided)
     chosen = sorted({*sizes, most} if sizes else _default_sizes(4 * n_classes, most))
     if chosen[0] < 2 * n_classes or chosen[-1] > most:
         raise TrialError(
             f"sizes {', '.join(str(size) for size in chosen)}: give numbers of training trials "
-            f"from {2 * n_classes} (two a class) to {most} (what {folds} folds of {n_trials} "
-            "trials leave)"
+            f"from {2 * n_classes} (two a class) to {most} (what {folds} folds of "
+            f"{epochs.n_trials} trials leave)"
         )
-    right = np.zeros((len(chosen), n_trials))
-    areas: list[list[Score]] = [[] for _ in chosen]
-    total, done = repeats * folds * len(chosen), 0
-    for number, parts in enumerate(divided):
-        rng = np.random.default_rng([seed + number, 0x1EA2])
-        probabilities = np.empty((len(chosen), n_trials, n_classes))
-        fold_of = np.empty(n_trials, np.int64)
-        for fold, split in enumerate(parts):
-            order = _stratified_order(split.train, epochs.trial_y, rng)
-            fold_of[split.test] = fold
-            for k, size in enumerate(chosen):
-                fewer = Split(split.name, np.sort(order[:size]), split.test)
-                probabilities[k, split.test] = score_split(epochs, fewer, decoder, params, online)
-                done += 1
-                if progress:
-                    progress(done, total)
-        right += (probabilities.argmax(axis=2) == epochs.trial_y) / repeats
-        if n_classes == 2:
-            for k in range(len(chosen)):
-                area = fold_roc_auc(epochs.trial_y, probabilities[k, :, 1], fold_of)
+    return tuple(chosen)
+
+
+def learning_repeat(
+    epochs: Epochs,
+    decoder: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    sizes: Sequence[int],
+    folds: int,
+    seed: int,
+    online: OnlineSettings | None = None,
+) -> F64:
+    """Test every trial once with each number of training trials.
+
+    Parameters
+    ----------
+    epochs, decoder, params, folds, online
+        As for `learning_curve`.
+    sizes : sequence of int
+        As `learning_sizes` gives them.
+    seed : int
+        Of this repeat.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_sizes, n_trials, n_classes)
+        Probabilities.
+    """
+    rng = np.random.default_rng([seed, 0x1EA2])
+    probabilities = np.empty((len(sizes), epochs.n_trials, len(epochs.classes)))
+    for split in splits(epochs, Protocol(folds=folds, seed=seed)):
+        order = _stratified_order(split.train, epochs.trial_y, rng)
+        for k, size in enumerate(sizes):
+            fewer = Split(split.name, np.sort(order[:size]), split.test)
+            probabilities[k, split.test] = score_split(epochs, fewer, decoder, params, online)
+    return probabilities
+
+
+def learning_summary(
+    epochs: Epochs,
+    decoder: str,
+    found: Sequence[F64],
+    *,
+    sizes: Sequence[int],
+    folds: int,
+    seed: int,
+) -> LearningCurve:
+    """Return the curve of all repeats.
+
+    Parameters
+    ----------
+    epochs, decoder, sizes, folds, seed
+        As for `learning_curve`; of the epochs the windows are not needed.
+    found : sequence of ndarray of float64
+        From `learning_repeat`, with the seeds that follow on `seed`.
+    """
+    y, n_classes = epochs.trial_y, len(epochs.classes)
+    right = np.mean([probabilities.argmax(axis=2) == y for probabilities in found], axis=0)
+    areas: list[list[Score]] = [[] for _ in sizes]
+    if n_classes == 2:
+        for number, probabilities in enumerate(found):
+            fold_of = np.empty(epochs.n_trials, np.int64)
+            for fold, split in enumerate(splits(epochs, Protocol(folds=folds, seed=seed + number))):
+                fold_of[split.test] = fold
+            for k in range(len(sizes)):
+                area = fold_roc_auc(y, probabilities[k, :, 1], fold_of)
                 if area is not None:
                     areas[k].append(area)
     gained = right[-1] - right
-    counts = [int(n) for n in np.bincount(epochs.trial_y, minlength=n_classes)]
     return LearningCurve(
         decoder=decoder,
         points=tuple(
             LearningPoint(size, _accuracy(right[k]), _mean(areas[k]))
-            for k, size in enumerate(chosen)
+            for k, size in enumerate(sizes)
         ),
-        chance_95=chance_level(counts),
-        n_repeats=repeats,
-        n_trials=n_trials,
+        chance_95=chance_level([int(n) for n in np.bincount(y, minlength=n_classes)]),
+        n_repeats=len(found),
+        n_trials=epochs.n_trials,
         gains=gained.mean(axis=1),
-        gain_errors=gained.std(axis=1, ddof=1) / np.sqrt(n_trials),
+        gain_errors=gained.std(axis=1, ddof=1) / np.sqrt(epochs.n_trials),
     )
 
 

@@ -21,7 +21,12 @@ p {{ max-width: 60em; margin: .3em 0; color: #555; }}
 </body></html>
 """
 
-_WORDS = frozenset({"subject", "decoder", "protocol", "first", "second", "score"})
+_WORDS = frozenset(
+    {
+        *("subject", "decoder", "protocol", "first", "second", "score"),
+        *("recordings", "trials used", "left out", "stand out"),
+    }
+)
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,8 +2,9 @@
 
 People are independent, trials of one person are not repeats of another: here a person counts as
 one, whatever the number of trials. Intervals are Student's; they say what the number of people
-leaves open. A difference is tested by the paired t-test and by exchanging the two decoders' scores
-person by person, at random.
+leaves open, and end where the score does: what no score can be needs no place in an interval, which
+covers the mean as often without it. A difference is tested by the paired t-test and by exchanging
+the two decoders' scores person by person, at random.
 """
 
 from collections.abc import Sequence
@@ -24,18 +25,26 @@ __all__ = ["differences_over_people", "mean_over_people"]
 F64 = NDArray[np.float64]
 
 
-def mean_over_people(scores: Sequence[float]) -> Score | None:
+def mean_over_people(
+    scores: Sequence[float], least: float = -np.inf, most: float = np.inf
+) -> Score | None:
     """Return a mean and its 95 % interval over people; None for fewer than two.
 
-    >>> mean_over_people([0.5, 0.75, 1.0])
-    Score(mean=0.75, low=0.1289655..., high=1.3710344...)
+    Parameters
+    ----------
+    scores : sequence of float
+    least, most : float
+        Between which any score lies.
+
+    >>> mean_over_people([0.5, 0.75, 1.0], least=0.0, most=1.0)
+    Score(mean=0.75, low=0.1289655..., high=1.0)
     """
     if len(scores) < 2:
         return None
     values = np.asarray(scores, np.float64)
     half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     mean = float(values.mean())
-    return Score(mean, mean - float(half), mean + float(half))
+    return Score(mean, max(least, mean - float(half)), min(most, mean + float(half)))
 
 
 def differences_over_people(
@@ -48,7 +57,7 @@ def differences_over_people(
     scores : dict
         By (protocol, decoder), the score of each person.
     metrics : dict of str to str
-        Which score it is, by protocol.
+        Which score it is, by protocol; all are of 0 to 1.
     seed : int
 
     Returns
@@ -64,7 +73,7 @@ def differences_over_people(
             continue
         a, b = scores[protocol, first], scores[other, second]
         d = np.array([a[name] - b[name] for name in a if name in b])
-        score = mean_over_people(d.tolist())
+        score = mean_over_people(d.tolist(), -1.0, 1.0)
         if score is None:
             continue
         signs = 1 - 2 * rng.integers(2, size=(N_DRAWS, len(d)))

@@ -7,20 +7,34 @@ from typing import Any
 import numpy as np
 
 from bci.config import OnlineSettings
-from bci.errors import InputError
+from bci.errors import InputError, TrialError
 from bci.evaluation.blocks import OnlineSplit
 from bci.evaluation.crossval import permuted_labels, score_split, statistic, summarised
 from bci.evaluation.episodes import PseudoOnline
 from bci.evaluation.jobs import Batch, Cell, Document, Failure
 from bci.evaluation.keys import code_versions, digest, digest_epochs, digest_recordings
+from bci.evaluation.learning import (
+    LearningCurve,
+    learning_repeat,
+    learning_sizes,
+    learning_summary,
+)
 from bci.evaluation.outcomes import Windows
 from bci.evaluation.protocols import Protocol, Split, splits
 from bci.evaluation.pseudo_online import IdleRule, PseudoOnlineTask
 from bci.evaluation.result import Result
+from bci.events import Marker
 from bci.signal.epochs import Epochs
 from bci.sources.recording import Recording
 
-__all__ = ["Plan", "Planned", "Subject", "WholeRuns"]
+__all__ = ["Finished", "Plan", "Planned", "Subject", "WholeRuns"]
+
+#: Of the folds and subsets of a learning curve.
+_LEAST_REPEATS = 5
+
+
+#: What the cells of a row, or of a learning curve, come to.
+Finished = tuple[Result, ...] | PseudoOnline | LearningCurve
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +63,14 @@ class WholeRuns:
     rule : {"class", "threshold"}
         How idle is told.
     recenter_s : float or None
+    idle : str
+        The cued class that is idle; empty: as `PseudoOnlineTask.of` has it.
     """
 
     protocol: Protocol
     rule: IdleRule = "class"
     recenter_s: float | None = None
+    idle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +79,7 @@ class Planned:
 
     subject: str
     cells: tuple[Cell, ...]
-    finish: Callable[[list[Document]], tuple[Result, ...] | PseudoOnline] = field(repr=False)
+    finish: Callable[[list[Document]], Finished] = field(repr=False)
 
 
 class Plan:
@@ -70,7 +87,7 @@ class Plan:
 
     Parameters
     ----------
-    subjects, decoders, protocols, permutations, repeats, online
+    subjects, decoders, protocols, permutations, repeats, online, learning
         As for `bci.evaluation.cells.evaluate_cells`.
     """
 
@@ -82,8 +99,10 @@ class Plan:
         permutations: int,
         repeats: int,
         online: OnlineSettings | None,
+        learning: Protocol | None = None,
     ) -> None:
         self._subjects, self._decoders, self._protocols = subjects, decoders, protocols
+        self._learning = learning
         self._permutations, self._repeats, self._online = permutations, repeats, online
         self._n_read = self._n_cells = 0
         self.rows: list[Planned] = []
@@ -132,6 +151,13 @@ class Plan:
                 label = _label(protocol)
                 only = len(self._subjects) == len(self._protocols) == 1
                 self._fail(f"{name}, {label}" if name else label, error, only=only)
+        if self._learning is not None:
+            try:
+                rows = self._of_curves(name, epochs, windowless, self._learning)
+                of_trials += [cell for row in rows for cell in row.cells]
+                self.rows += rows
+            except InputError as error:
+                self._fail(_said(name, "learning curve"), error, only=False)
         # Protocols over trials share the windows.
         return [Batch(epochs, tuple(of_trials)), *batches] if of_trials else batches
 
@@ -193,14 +219,54 @@ class Plan:
             rows.append(Planned(name, tuple(cells), finish))
         return rows
 
+    def _of_curves(
+        self, name: str, epochs: Epochs, windowless: Epochs, protocol: Protocol
+    ) -> list[Planned]:
+        online = self._online or OnlineSettings()
+        folds, seed = protocol.folds, protocol.seed
+        sizes = learning_sizes(epochs, folds=folds, seed=seed)
+        basis = {
+            "windows": digest_epochs(epochs),
+            "online": online.model_dump(mode="json"),
+            "versions": code_versions(),
+            "learning": {"sizes": sizes, "folds": folds},
+        }
+        rows = []
+        for decoder, params in self._decoders.items():
+            of_row = basis | {"decoder": decoder, "params": params}
+            cells = tuple(
+                Cell(
+                    digest(of_row | {"seed": seed + number}),
+                    _said(name, decoder, f"learning curve, repeat {number + 1}"),
+                    _learn,
+                    (decoder, dict(params), online, sizes, folds, seed + number),
+                )
+                for number in range(max(self._repeats, _LEAST_REPEATS))
+            )
+
+            def finish(documents: list[Document], decoder: str = decoder) -> LearningCurve:
+                found = [np.array(document["probabilities"]) for document in documents]
+                return learning_summary(
+                    windowless, decoder, found, sizes=sizes, folds=folds, seed=seed
+                )
+
+            rows.append(Planned(name, cells, finish))
+        return rows
+
     def _of_runs(
         self, name: str, recordings: Sequence[Recording], epochs: Epochs, asked: WholeRuns
     ) -> tuple[list[Planned], PseudoOnlineTask]:
+        if asked.idle and asked.idle not in epochs.classes:
+            raise TrialError(
+                f"--idle {asked.idle!r}: no trials are of that class, but of "
+                f"{', '.join(epochs.classes)}: give one of these, class or threshold"
+            )
         task = PseudoOnlineTask.of(
             recordings,
             epochs.settings,
             asked.protocol,
             rule=asked.rule,
+            idle=asked.idle,
             online=self._online,
             recenter_s=asked.recenter_s,
         )
@@ -209,30 +275,44 @@ class Plan:
             "settings": task.settings.model_dump(mode="json"),
             "protocol": asked.protocol.model_dump(mode="json"),
             "rule": asked.rule,
+            "idle": task.classes[task.idle],
             "recenter_s": asked.recenter_s,
             "online": task.online.model_dump(mode="json"),
             "versions": code_versions(),
         }
         nothing = [replace(r, samples=r.samples[:0].copy()) for r in task.recordings]
         light = replace(task, recordings=tuple(nothing))
+        parts = task.splits()
+        shuffled = list(task.permuted(self._permutations))
         rows = []
         for decoder, params in self._decoders.items():
             of_row = basis | {"decoder": decoder, "params": params}
             said = _said(name, decoder, task.label)
-            cells = tuple(
+            cells = [
                 Cell(
                     digest(of_row | {"split": number}),
                     f"{said}, {part.name}",
                     _decide_split,
                     (part, decoder, dict(params)),
                 )
-                for number, part in enumerate(task.splits())
-            )
+                for number, part in enumerate(parts)
+            ]
+            cells += [
+                Cell(
+                    digest(of_row | {"permutation": number}),
+                    f"{said}, permutation {number + 1}",
+                    _decide_permutation,
+                    (markers, decoder, dict(params)),
+                )
+                for number, markers in enumerate(shuffled)
+            ]
 
             def finish(documents: list[Document], decoder: str = decoder) -> PseudoOnline:
-                return light.summarised(decoder, [_windows(d) for d in documents])
+                found = [_windows(document) for document in documents[: len(parts)]]
+                permuted = [document["statistic"] for document in documents[len(parts) :]]
+                return light.summarised(decoder, found, permuted)
 
-            rows.append(Planned(name, cells, finish))
+            rows.append(Planned(name, tuple(cells), finish))
         return rows, task
 
 
@@ -270,6 +350,30 @@ def _decide_split(
 ) -> Document:
     windows = task.decide(part, decoder, params)
     return {name: getattr(windows, name).tolist() for name in Windows.__slots__}
+
+
+def _decide_permutation(
+    task: PseudoOnlineTask,
+    markers: Sequence[tuple[Marker, ...]],
+    decoder: str,
+    params: dict[str, Any],
+) -> Document:
+    return {"statistic": task.relabelled(markers).statistic(decoder, params)}
+
+
+def _learn(
+    epochs: Epochs,
+    decoder: str,
+    params: dict[str, Any],
+    online: OnlineSettings,
+    sizes: Sequence[int],
+    folds: int,
+    seed: int,
+) -> Document:
+    probabilities = learning_repeat(
+        epochs, decoder, params, sizes=sizes, folds=folds, seed=seed, online=online
+    )
+    return {"probabilities": probabilities.tolist()}
 
 
 def _windows(document: Document) -> Windows:

@@ -11,10 +11,14 @@ that is given. Within runs each fold tests consecutive trials with the rest befo
 keeps one window away from all samples that a test window reaches (the purge), and is cut out before
 anything is filtered, so that no filter carries one part into the other. Limits of artifacts and the
 reference of recentering come from the training part.
+
+Chance is what remains when the cues of each recording change their classes at random, with all fits
+again: that asks whether classes are told apart. When there was a trial stays as it was, so that
+telling trials from rest is no part of the answer.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,12 +27,23 @@ from numpy.typing import NDArray
 from bci.config import EpochSettings, OnlineSettings
 from bci.errors import SettingsError, TrialError
 from bci.evaluation.blocks import OnlineSplit, Stretch, blocks
-from bci.evaluation.crossval import Progress
+from bci.evaluation.chance import permutation_p
+from bci.evaluation.crossval import NOT_PERMUTABLE, Progress
 from bci.evaluation.episodes import PseudoOnline, account
+from bci.evaluation.metrics import confusion, normalised_matthews
 from bci.evaluation.outcomes import Windows
 from bci.evaluation.protocols import Protocol, splits
 from bci.evaluation.training import fit_model
-from bci.evaluation.truth import Truth, find_truth, part_of, window_labels, with_idle
+from bci.evaluation.truth import (
+    OTHER,
+    Truth,
+    find_truth,
+    part_of,
+    permuted_cues,
+    window_labels,
+    with_idle,
+)
+from bci.events import Marker
 from bci.online.replay import replay
 from bci.signal.epochs import cut_epochs
 from bci.signal.rejection import without_marked
@@ -83,7 +98,7 @@ class PseudoOnlineTask:
         protocol: Protocol | None = None,
         *,
         rule: IdleRule = "class",
-        idle: str = "idle",
+        idle: str = "",
         online: OnlineSettings | None = None,
         recenter_s: float | None = None,
     ) -> "PseudoOnlineTask":
@@ -99,7 +114,8 @@ class PseudoOnlineTask:
             Idle is a class that is trained on rest, or what no class passes the threshold of.
         idle : str
             Name of the idle class. One of the classes of the trials: rest between trials is that
-            class too (imagery against a cued rest).
+            class too (imagery against a cued rest). Empty: ``idle`` or ``rest`` where trials are
+            cued so, else ``idle``.
         online : OnlineSettings, optional
             Default: with the rule ``"class"`` the most probable class is decided (threshold 0).
         recenter_s : float, optional
@@ -110,10 +126,11 @@ class PseudoOnlineTask:
             As `cut_epochs`; SettingsError where idle is told by the threshold of a cued class.
         """
         epochs = cut_epochs(recordings, settings)
+        idle = idle or next((name for name in ("idle", "rest") if name in epochs.classes), "idle")
         if rule == "threshold" and idle in epochs.classes:
             raise SettingsError(
-                f"idle {idle!r} is a class with trials of its own, and cannot be told by the "
-                "threshold: choose idle as a class"
+                f"{idle} is a class with trials of its own, and cannot be told by the threshold: "
+                f"choose --idle {idle}, or leave {idle} out with --classes"
             )
         classes = epochs.classes if idle in epochs.classes else (*epochs.classes, idle)
         if len(classes) < 2 or classes == (idle,):
@@ -216,9 +233,50 @@ class PseudoOnlineTask:
             )
         return Windows.joined(found)
 
-    def summarised(self, decoder: str, found: Sequence[Windows]) -> PseudoOnline:
-        """Return what the decisions of all splits amount to."""
-        return account(
+    def permuted(self, n: int) -> Iterator[tuple[tuple[Marker, ...], ...]]:
+        """Yield the markers of the recordings, with the classes of cues permuted within each.
+
+        Raises
+        ------
+        TrialError
+            When no recording has trials of two classes.
+        """
+        rng = np.random.default_rng([self.protocol.seed, 0x5EED])
+        if n and not any(len(np.unique(t.labels[t.labels != OTHER])) > 1 for t in self.truths):
+            raise TrialError(NOT_PERMUTABLE)
+        for _ in range(n):
+            yield tuple(permuted_cues(r, self.settings, rng) for r in self.recordings)
+
+    def relabelled(self, markers: Sequence[tuple[Marker, ...]]) -> "PseudoOnlineTask":
+        """Return the task with other markers, a tuple of them for each recording."""
+        recordings = tuple(
+            replace(recording, markers=own)
+            for recording, own in zip(self.recordings, markers, strict=True)
+        )
+        truths = tuple(find_truth(r, self.settings, self.settings.classes) for r in recordings)
+        return replace(self, recordings=recordings, truths=truths)
+
+    def statistic(self, decoder: str, params: Mapping[str, Any] | None = None) -> float:
+        """Return the nMCC of all windows: what a permutation test compares."""
+        every = Windows.joined([self.decide(part, decoder, params) for part in self.splits()])
+        kept = every.labels != OTHER
+        counts = confusion(every.labels[kept], every.said[kept], len(self.classes))
+        return float(normalised_matthews(counts))
+
+    def summarised(
+        self, decoder: str, found: Sequence[Windows], permuted: Sequence[float] = ()
+    ) -> PseudoOnline:
+        """Return what the decisions of all splits amount to.
+
+        Parameters
+        ----------
+        decoder : str
+        found : sequence of Windows
+            One a split.
+        permuted : sequence of float
+            The `statistic` of each permutation.
+        """
+        result = account(
             decoder,
             self.label,
             found,
@@ -229,6 +287,10 @@ class PseudoOnlineTask:
             hop=hop_samples(self.online.hop_s, self.rate_hz),
             rate_hz=self.rate_hz,
         )
+        if not len(permuted):
+            return result
+        p_value = permutation_p(result.nmcc.mean, permuted)
+        return replace(result, p_value=p_value, n_permutations=len(permuted))
 
 
 def evaluate_pseudo_online(
@@ -236,6 +298,7 @@ def evaluate_pseudo_online(
     decoder: str,
     params: Mapping[str, Any] | None = None,
     *,
+    permutations: int = 0,
     progress: Progress | None = None,
 ) -> PseudoOnline:
     """Test a decoder pseudo-online.
@@ -246,18 +309,25 @@ def evaluate_pseudo_online(
     decoder : str
         Its registered name.
     params : mapping, optional
+    permutations : int
+        How often the classes of cues are permuted, each time with all fits again, for a p-value.
     progress : callable, optional
-        Called with the splits done and their number.
+        Called with the splits and permutations done, and their number.
 
     Raises
     ------
     InputError
-        As `PseudoOnlineTask.splits` and `PseudoOnlineTask.decide`.
+        As `PseudoOnlineTask.splits`, `PseudoOnlineTask.decide` and `PseudoOnlineTask.permuted`.
     """
     parts = task.splits()
-    found = []
-    for done, split in enumerate(parts, start=1):
+    total = len(parts) + permutations
+    found, permuted = [], []
+    for split in parts:
         found.append(task.decide(split, decoder, params))
         if progress:
-            progress(done, len(parts))
-    return task.summarised(decoder, found)
+            progress(len(found), total)
+    for markers in task.permuted(permutations):
+        permuted.append(task.relabelled(markers).statistic(decoder, params))
+        if progress:
+            progress(len(found) + len(permuted), total)
+    return task.summarised(decoder, found, permuted)

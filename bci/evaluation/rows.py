@@ -37,26 +37,30 @@ class Column(NamedTuple):
         From the value to what is shown.
     digits : int
         Behind the point.
+    least, most : float
+        Between which any value lies.
     """
 
     key: str
     title: str
     scale: float = 1.0
     digits: int = 2
+    least: float = 0.0
+    most: float = 1.0
 
 
 COLUMNS = (
     Column("roc_auc", "ROC-AUC"),
     Column("accuracy", "accuracy (%)", 100, 0),
-    Column("kappa", "kappa"),
+    Column("kappa", "kappa", least=-1.0),
     Column("nmcc", "nMCC"),
     Column("window_accuracy", "windows right (%)", 100, 0),
     Column("hits", "hits (%)", 100, 0),
     Column("wrong", "wrong (%)", 100, 0),
     Column("missed", "missed (%)", 100, 0),
-    Column("false_alarms_per_min", "false alarms (1/min)", 1, 1),
-    Column("first_correct_s", "first right (s)", 1, 1),
-    Column("itr_bits_per_min", "ITR (bit/min)", 1, 1),
+    Column("false_alarms_per_min", "false alarms (1/min)", 1, 1, most=math.inf),
+    Column("first_correct_s", "first right (s)", 1, 1, most=math.inf),
+    Column("itr_bits_per_min", "ITR (bit/min)", 1, 1, most=math.inf),
     Column("chance_95", "chance (%)", 100, 0),
     Column("p_value", "p", 1, 3),
 )
@@ -117,7 +121,9 @@ def rows_over_people(rows: Sequence[Row]) -> list[Row]:
             # Levels of chance and p-values have no mean that says anything.
             given = [row.values[column.key] for row in alike]
             means = [value.mean for value in given if isinstance(value, Score)]
-            values[column.key] = mean_over_people([m for m in means if not math.isnan(m)])
+            values[column.key] = mean_over_people(
+                [m for m in means if not math.isnan(m)], column.least, column.most
+            )
         n_trials = sum(row.n_trials for row in alike)
         together.append(Row(ALL_PEOPLE, decoder, protocol, n_trials, values))
     return together

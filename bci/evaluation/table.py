@@ -29,7 +29,8 @@ _NOTES = (
     "In brackets: 95 % intervals, for the number of trials tested (pseudo-online: by drawing whole "
     "episodes).",
     "chance: an accuracy that chance reaches in at most one of twenty such sessions. p: by "
-    "permuting labels within runs.",
+    "permuting labels within runs, with all fits again; pseudo-online those of trials: rest stays "
+    "rest.",
     "nMCC: Matthews' correlation brought to 0..1, chance 0.5; pseudo-online it is of windows, idle "
     "among the classes.",
     "ITR: Wolpaw's, an upper bound: classes wanted and right equally often, errors even, rest "
@@ -128,9 +129,10 @@ class EvaluationTable:
         head = ["subject"] * self.has_subjects
         head += ["protocol", "first", "second", "score", "difference", "p (t)", "p", "p (Holm)"]
         p_value = Column("", "", 1, 3)
+        titles = {column.key: column.title.partition(" (")[0] for column in COLUMNS}
         rows = [
             [subject] * self.has_subjects
-            + [d.protocol, d.first, d.second, d.metric, _signed(d)]
+            + [d.protocol, d.first, d.second, titles[d.metric], _signed(d)]
             + [shown(p, p_value) for p in (d.p_resampled_t, d.p_permutation, d.p_holm)]
             for subject, found in self.differences.items()
             for d in found
@@ -191,13 +193,29 @@ class EvaluationTable:
             names, [["" if d[name] is None else d[name] for name in names] for d in documents]
         )
 
-    def html(self, title: str = "Evaluation") -> str:
-        """Return a page that needs no other file."""
-        parts = [html_table(*self.cells())]
+    def html(
+        self,
+        title: str = "Evaluation",
+        *,
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        notes: Sequence[str] = (),
+    ) -> str:
+        """Return a page that needs no other file.
+
+        Parameters
+        ----------
+        title : str
+        before, after : sequence of str
+            HTML above and below the tables.
+        notes : sequence of str
+            Text below the table's own notes.
+        """
+        parts = [*before, html_table(*self.cells())]
         if self.differences:
             parts += ["<h2>Differences between decoders</h2>"]
             parts += [html_table(*self.difference_cells())]
-        return html_page(title, parts, self.notes)
+        return html_page(title, [*parts, *after], [*self.notes, *notes])
 
 
 def _signed(difference: Difference) -> str:

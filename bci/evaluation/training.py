@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import CovarianceDecoder, Model, Recentering, make_decoder, platform_card
+from bci.decoders.plugins import told_in_one_line
 from bci.decoders.recentering import check_time_constant
 from bci.errors import SettingsError, TrialError
 from bci.evaluation.crossval import Progress, evaluate
@@ -21,7 +22,7 @@ from bci.signal.rejection import without_marked
 from bci.sources.files import recording_hash
 from bci.sources.recording import Recording
 
-__all__ = ["fit_model", "train_model"]
+__all__ = ["fit_model", "train_model", "with_card"]
 
 
 def train_model(
@@ -85,16 +86,36 @@ def train_model(
 
         protocol = Protocol(folds=folds, seed=seed)
         result = evaluate(epochs, decoder, params, protocol, online=online, progress=folds_done)
-        scores = result.as_dict() | {"folds": folds, "seed": seed, "scheme": protocol.name}
+        scores = result.as_dict() | {"folds": folds, "seed": seed}
     epochs = without_marked(epochs)  # the cross-validation above does it within each fold
     model = fit_model(epochs, recordings, decoder, params, recenter_s=recenter_s)
     if progress:
         progress(n_fits, n_fits)
+    return with_card(model, epochs, recordings, params, scores)
+
+
+def with_card(
+    model: Model,
+    epochs: Epochs,
+    recordings: Sequence[Recording],
+    params: Mapping[str, Any] | None,
+    scores: Mapping[str, Any] | None,
+) -> Model:
+    """Return a model with the card that says what it was made from.
+
+    Parameters
+    ----------
+    model : Model
+        From `fit_model`, with the epochs, recordings and parameters that it was given.
+    epochs, recordings, params
+    scores : mapping, optional
+        Of its cross-validation, see `bci.evaluation.Result.as_dict`.
+    """
     counts = np.bincount(epochs.trial_y, minlength=len(epochs.classes)).tolist()
     card = platform_card() | {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "params": dict(params or {}),
-        "cv": scores,
+        "cv": None if scores is None else dict(scores),
         "recordings": [
             {
                 "name": recording.path.name,
@@ -123,6 +144,7 @@ def fit_model(
     params: Mapping[str, Any] | None = None,
     *,
     recenter_s: float | None = None,
+    estimator: Any = None,
 ) -> Model:
     """Fit a decoder on all windows, and take from them the rest of what a model needs.
 
@@ -135,6 +157,8 @@ def fit_model(
         What the epochs were cut from: recentering starts from all of their signal.
     decoder, params, recenter_s
         As for `train_model`.
+    estimator : Decoder, optional
+        Unfitted: what a search has chosen, in place of the registered decoder of that name.
 
     Returns
     -------
@@ -148,7 +172,7 @@ def fit_model(
     SettingsError
         As `make_decoder`, and for a decoder that cannot be recentred.
     """
-    estimator = _unfitted(epochs, decoder, params, recenter_s)
+    estimator = _unfitted(epochs, decoder, params, recenter_s, estimator)
     counts = np.bincount(epochs.trial_y, minlength=len(epochs.classes)).tolist()
     if min(counts) < 2:
         fewest = min(counts)
@@ -158,7 +182,8 @@ def fit_model(
             "2 or more of each class"
         )
     with threadpool_limits(limits=1):
-        estimator.fit(epochs.X, epochs.y, groups=epochs.trials)
+        with told_in_one_line(estimator, "learn from these trials"):
+            estimator.fit(epochs.X, epochs.y, groups=epochs.trials)
         recentering = None
         if recenter_s is not None:
             recentering = Recentering(
@@ -179,11 +204,16 @@ def fit_model(
 
 
 def _unfitted(
-    epochs: Epochs, decoder: str, params: Mapping[str, Any] | None, recenter_s: float | None
+    epochs: Epochs,
+    decoder: str,
+    params: Mapping[str, Any] | None,
+    recenter_s: float | None,
+    estimator: Any = None,
 ) -> Any:
-    estimator = make_decoder(
-        decoder, channels=epochs.channels, rate_hz=epochs.rate_hz, **(params or {})
-    )
+    if estimator is None:
+        estimator = make_decoder(
+            decoder, channels=epochs.channels, rate_hz=epochs.rate_hz, **(params or {})
+        )
     if recenter_s is not None and not isinstance(estimator, CovarianceDecoder):
         raise SettingsError(
             f"decoder {decoder!r} cannot be recentred, it sees no covariances: choose another, or "

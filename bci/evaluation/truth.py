@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bci.acquisition.timelines import timeline
 from bci.config import EpochSettings
 from bci.errors import TrialError
-from bci.events import class_of
+from bci.events import Marker, class_of, normalised_label
 from bci.signal.epochs import Epochs, nearest_sample, sample_times
 from bci.signal.filters import design_bandpass, filter_segments
 from bci.signal.trials import find_trials
@@ -25,12 +25,20 @@ from bci.signal.windows import window_samples
 from bci.sources.labels import match_channels
 from bci.sources.recording import Recording
 
-__all__ = ["OTHER", "Truth", "find_truth", "part_of", "window_labels", "with_idle"]
+__all__ = [
+    "OTHER",
+    "Truth",
+    "find_truth",
+    "part_of",
+    "permuted_cues",
+    "window_labels",
+    "with_idle",
+]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-#: Label of trials of classes that are not asked for: neither task nor idle.
+#: Label of trials that were rejected, or are of classes not asked for: neither task nor idle.
 OTHER = -1
 
 
@@ -83,10 +91,35 @@ def find_truth(recording: Recording, settings: EpochSettings, classes: Sequence[
             length_s = min(length_s or np.inf, settings.window_s[1])
         start = nearest_sample(times, trial.onset_s)
         stop = nearest_sample(times, trial.onset_s + length_s)
-        label = classes.index(trial.class_name) if trial.class_name in classes else OTHER
+        asked = trial.class_name in classes and not trial.rejected
+        label = classes.index(trial.class_name) if asked else OTHER
         rows.append((start, stop, label))
     columns = np.array(rows, np.int64).reshape(-1, 3)
     return Truth(columns[:, 0], columns[:, 1], columns[:, 2], recording.n_samples)
+
+
+def permuted_cues(
+    recording: Recording, settings: EpochSettings, rng: np.random.Generator
+) -> tuple[Marker, ...]:
+    """Return a recording's markers, the cues of the settings' classes with labels exchanged.
+
+    Parameters
+    ----------
+    recording : Recording
+    settings : EpochSettings
+        With its classes.
+    rng : numpy.random.Generator
+    """
+    markers = list(recording.markers)
+    cues = [
+        k
+        for k, marker in enumerate(markers)
+        if class_of(normalised_label(marker.label), settings.event_map) in settings.classes
+    ]
+    labels = [markers[k].label for k in cues]
+    for k, source in zip(cues, rng.permutation(len(cues)), strict=True):
+        markers[k] = replace(markers[k], label=labels[source])
+    return tuple(markers)
 
 
 def window_labels(truth: Truth, ends: I64, length: int, idle: int) -> I64:

@@ -21,6 +21,7 @@ from bci.features.network import EdgeContrast
 from bci.features.parameters import AnalysisSettings
 from bci.features.plan import plan
 from bci.features.scalp import Scalp
+from bci.features.spatial import resolved
 from bci.signal.epochs import LeftOut
 from bci.sources.files import recording_hash
 from bci.sources.recording import Recording
@@ -228,6 +229,11 @@ class Analysis:
             When a channel has no place.
         """
         return Scalp.of(self.channels, self.places)
+
+    @property
+    def spatial(self) -> str:
+        """The spatial filter that was used: ``"auto"`` has become one."""
+        return resolved(self.settings.spatial, self.channels)
 
     @property
     def content(self) -> str:

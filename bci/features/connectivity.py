@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal.windows import dpss
 
+from bci.compiled import kernel
 from bci.errors import ChannelError, SettingsError
 from bci.features.burg import pair_coherency
 from bci.features.settings import ConnectivitySettings
@@ -95,8 +96,7 @@ def strengths(
     X, rate_hz, freqs_hz, settings
         As for `connectivity`.
     channels : ndarray of int, shape (n_nodes,), optional
-        Whose strength is wanted; None: of all channels. All others are partners. A signed measure
-        (``"imaginary"``) keeps its sign.
+        Whose strength is wanted; None: of all channels. All others are partners.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def strengths(
         else:
             values = _measure(x if channels is None else x[:, nodes], x, settings.measure)
             values[:, rows, nodes] = 0.0
-            total = values.sum(axis=-1)
+            total = np.abs(values).sum(axis=-1)
         row[:] = total.T / (n_channels - 1)
     return strength, pieces.freqs_hz
 
@@ -212,12 +212,26 @@ def _measure(x: C128, others: C128, measure: str) -> F64:
     Shape (n_freqs, n_channels of x, n_channels of the others); zero where it is undefined.
     """
     if measure == "wpli":
-        # Of each piece the imaginary part of x_i x_j*; its mean over the mean of its size.
-        products = x[:, :, None].imag * others[:, None].real
-        products -= x[:, :, None].real * others[:, None].imag
-        return _ratio(np.abs(products.sum(axis=-1)), np.abs(products).sum(axis=-1))
+        found = np.empty((len(x), x.shape[1], others.shape[1]))
+        _lag_index(np.ascontiguousarray(x), others, found)
+        return found
     unit = _per_piece if measure in ("plv", "ciplv") else _per_channel
     return _of_coherency(unit(x) @ unit(others).conj().transpose(0, 2, 1), measure)
+
+
+@kernel
+def _lag_index(x: C128, others: C128, found: F64) -> None:
+    """Fill the mean over pieces of the imaginary part of x_i x_j*, over the mean of its size."""
+    for f in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            for j in range(others.shape[1]):
+                total, size = 0.0, 0.0
+                for k in range(x.shape[2]):
+                    a, b = x[f, i, k], others[f, j, k]
+                    product = a.imag * b.real - a.real * b.imag
+                    total += product
+                    size += abs(product)
+                found[f, i, j] = abs(total) / size if size > 0.0 else 0.0
 
 
 def _per_channel(x: C128) -> C128:
@@ -283,6 +297,8 @@ def _of_models(
 def node_strength(values: F64, partners: Index | None = None) -> F64:
     """Return the mean connectivity of each channel with its partners.
 
+    How strong it is counts, not who leads: a measure with a sign (``"imaginary"``) loses it.
+
     Parameters
     ----------
     values : ndarray of float64, shape (..., n_channels, n_channels, n_freqs)
@@ -305,7 +321,7 @@ def node_strength(values: F64, partners: Index | None = None) -> F64:
     n_partners = counted.sum() - counted
     if (n_partners < 1).any():
         raise ChannelError(_NO_PARTNER)
-    strength: F64 = np.einsum("...ijf,j->...if", values, counted) / n_partners[:, None]
+    strength: F64 = np.einsum("...ijf,j->...if", np.abs(values), counted) / n_partners[:, None]
     return strength
 
 

@@ -16,6 +16,7 @@ from bci.features.plan import bands_within
 from bci.features.scalp import Scalp
 from bci.features.scalp_maps import contrast_network, contrast_topographies, networks
 from bci.features.spectra import bins_of
+from bci.features.tables import MEASURES, signals_line
 from bci.features.trial_maps import class_spectra, erds_figure
 from bci.sources.labels import canonical_label
 
@@ -25,6 +26,8 @@ F64 = NDArray[np.float64]
 
 #: Channels whose spectra are drawn.
 _PANELS = 4
+#: Pairs of channels that are drawn: no more than a quarter of all.
+_EDGES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def of_analysis(analysis: Analysis, *, heads: bool = True) -> list[Drawing]:
             Drawing(
                 "erds",
                 "ERD and ERS",
-                f"Unfiltered recording, spatial filter: {analysis.settings.spatial}.",
+                f"Unfiltered recording, spatial filter: {words(analysis.spatial)}.",
                 lambda: erds_figure(maps),
             )
         )
@@ -80,7 +83,7 @@ def _contrasts(analysis: Analysis) -> Drawing:
     return Drawing(
         "r2",
         "Contrast of the classes",
-        f"{_signals(analysis)}. Outlined: significant, false discovery rate "
+        f"{signals_line(analysis)}. Outlined: significant, false discovery rate "
         f"{analysis.settings.level:g}, {analysis.settings.test} test; thick: clusters. "
         "Sensorimotor channels are marked.",
         lambda: r2_figure(maps),
@@ -94,7 +97,7 @@ def _spectra(analysis: Analysis) -> Drawing:
     return Drawing(
         "spectra",
         "Spectra of the classes",
-        f"{_signals(analysis)}.",
+        f"{signals_line(analysis)}.",
         lambda: class_spectra(
             analysis.power.values,
             analysis.power.freqs_hz,
@@ -113,12 +116,12 @@ def _heads(analysis: Analysis, scalp: Scalp) -> list[Drawing]:
     bands = list(bands_within(power.freqs_hz).values())
     best = [item.feature for item in analysis.suggestions if item.feature.kind == "psd"]
     bands = list(dict.fromkeys([*((f.low_hz, f.high_hz) for f in best[:1]), *bands]))
-    if bands and _spans_a_map(scalp):
+    if bands and scalp.spans_a_map:
         drawn.append(
             Drawing(
                 "topographies",
                 "Where the classes differ",
-                f"{_signals(analysis)}. First the band that was suggested first, then mu and beta.",
+                f"{signals_line(analysis)}. First the band suggested first, then mu and beta.",
                 lambda: contrast_topographies(
                     power.values,
                     power.freqs_hz,
@@ -127,6 +130,8 @@ def _heads(analysis: Analysis, scalp: Scalp) -> list[Drawing]:
                     scalp,
                     bands,
                     what="power",
+                    test=analysis.settings.test,
+                    level=analysis.settings.level,
                     seed=analysis.settings.seed,
                 ),
             )
@@ -137,8 +142,14 @@ def _heads(analysis: Analysis, scalp: Scalp) -> list[Drawing]:
                 Drawing(
                     f"network_{band}",
                     f"Pairs of channels that differ, {band}",
-                    f"{_measure(analysis)}. {_signals(analysis)}.",
-                    partial(contrast_network, edges, scalp, analysis.classes, band),
+                    f"{_measure(analysis)}. {signals_line(analysis)}.",
+                    partial(
+                        contrast_network,
+                        edges,
+                        scalp,
+                        analysis.classes,
+                        f"{_measure(analysis)}, {_band(analysis, band)}",
+                    ),
                 )
             )
     if analysis.matrices is not None and "mu" in analysis.edges and len(scalp.names) > 2:
@@ -151,19 +162,25 @@ def _strongest(analysis: Analysis, scalp: Scalp, matrices: F64) -> Drawing:
     freqs_hz = (analysis.strength or analysis.power).freqs_hz
     bins = bins_of(freqs_hz, bands_within(freqs_hz)["mu"])
     counts = list(analysis.n_trials.values())
+    n_channels = len(scalp.names)
+    n_edges = min(_EDGES, max(3, n_channels * (n_channels - 1) // 8))
     titles = [f"{words(name)}, {n} trials" for name, n in analysis.n_trials.items()]
     level = 0.0 if analysis.unrelated is None else float(analysis.unrelated[bins].mean())
     note = (
-        f"{counted(analysis.classes, counts)} trials. Channels that have nothing to do with each "
-        f"other reach {level:.2f} in one pair of 20.\n{_chance(analysis)}"
+        f"{_band(analysis, 'mu')}, {counted(analysis.classes, counts)} trials. Channels that have "
+        f"nothing to do with each other reach {level:.2f} in one pair of 20.\n{_chance(analysis)}"
     )
     return Drawing(
         "networks",
         "Strongest pairs of channels, mu",
-        f"{_measure(analysis)}, mean over trials. {_signals(analysis)}. Neighbours share the same "
-        "sources: strong pairs need not speak to each other.",
+        f"{_measure(analysis)}, mean over trials. {signals_line(analysis)}. Neighbours share the "
+        "same sources: strong pairs need not speak to each other.",
         lambda: networks(
-            [strongest_edges(matrix[..., bins].mean(axis=-1)) for matrix in matrices],
+            # How strongly, not who leads: lines have no direction.
+            [
+                strongest_edges(np.abs(matrix[..., bins].mean(axis=-1)), n_edges)
+                for matrix in matrices
+            ],
             scalp,
             titles,
             label=_measure(analysis),
@@ -181,18 +198,15 @@ def _chance(analysis: Analysis) -> str:
     )
 
 
-def _spans_a_map(scalp: Scalp) -> bool:
-    """Say whether the channels are three or more, and not nearly in one line (C3, Cz, C4)."""
-    points = scalp.points
-    if len(points) < 3:
-        return False
-    length, width = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    return bool(width > 0.2 * length)
-
-
 def _measure(analysis: Analysis) -> str:
     used = analysis.settings.connectivity
-    return used.measure.replace("_", " ").capitalize() if used else ""
+    return MEASURES[used.measure] if used else ""
+
+
+def _band(analysis: Analysis, band: str) -> str:
+    """Say which frequencies of connectivity a band is the mean of."""
+    low, high = bands_within((analysis.strength or analysis.power).freqs_hz)[band]
+    return f"{low:g} to {high:g} Hz"
 
 
 def side_by_side(first: Analysis, second: Analysis) -> Drawing:
@@ -201,7 +215,7 @@ def side_by_side(first: Analysis, second: Analysis) -> Drawing:
     return Drawing(
         "compare",
         f"Beside {second.label}",
-        f"Power. Left: {_signals(first)}. Right: {_signals(second)}.",
+        f"Power. Left: {signals_line(first)}. Right: {signals_line(second)}.",
         lambda: r2_figure(maps),
     )
 
@@ -209,7 +223,7 @@ def side_by_side(first: Analysis, second: Analysis) -> Drawing:
 def _kinds(analysis: Analysis) -> list[tuple[FeatureMap, str]]:
     kinds = [(analysis.power, "Power")]
     if analysis.strength is not None:
-        kinds.append((analysis.strength, f"Node strength ({_measure(analysis).lower()})"))
+        kinds.append((analysis.strength, f"Node strength: {_measure(analysis).lower()}"))
     return kinds
 
 
@@ -222,16 +236,4 @@ def _r2_map(analysis: Analysis, found: FeatureMap, title: str) -> R2Map:
         clusters=found.clusters,
         places=analysis.places,
         title=title,
-    )
-
-
-def _signals(analysis: Analysis) -> str:
-    """Say filter, reference and spectra, as a caption needs it."""
-    s = analysis.settings
-    low, high = s.epochs.band_hz
-    start, stop = s.epochs.window_s
-    order = f" of order {analysis.order}" if analysis.order else ""
-    return (
-        f"{start:g} to {stop:g} s after the cue, {low:g} to {high:g} Hz, causal, spatial filter: "
-        f"{s.spatial}; {s.spectrum.method} spectra{order}"
     )

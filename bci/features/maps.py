@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bci.errors import SettingsError
 from bci.features.contrast import ClusterTest, Contrast
+from bci.features.outlines import outline
 from bci.features.palette import DIVERGING, SEQUENTIAL, counted, words
 from bci.features.scalp import Places, display_order, is_sensorimotor, side
 
@@ -19,7 +20,6 @@ __all__ = ["R2Map", "outline", "r2_figure"]
 F64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 Index = NDArray[np.intp]
-Line = list[tuple[float, float]]
 
 #: Colour of sensorimotor channels' names.
 _MARKED = "#D55E00"
@@ -94,7 +94,7 @@ class R2Map:
         return cls(
             r2=contrast.r2[rows],
             significant=contrast.significant[rows],
-            clustered=None if clusters is None else clusters.significant()[rows],
+            clustered=None if clusters is None else clusters.significant(contrast.level)[rows],
             freqs_hz=freqs_hz,
             rows=rows,
             names=tuple(names[row] for row in rows),
@@ -111,7 +111,7 @@ class R2Map:
         c = self.contrast
         return (
             f"{counted(self.classes, c.n_trials)} trials\n"
-            f"by chance in 1 of 20: one bin {c.chance_r2:.2f}, largest of {c.r2.size} "
+            f"by chance in 1 of 20: one bin {c.chance_r2:.2f}, the largest of all {c.r2.size} bins "
             f"{c.chance_largest_r2:.2f}\n"
             f"here: largest {np.abs(c.r2).max():.2f} (p = {c.p_largest:.3f})"
         )
@@ -214,29 +214,3 @@ def _mark(ax: Axes, found: R2Map, colour: str) -> None:
         if mask is not None and mask.any():
             lines = outline(mask, _extent(found.freqs_hz, len(found.names)))
             ax.add_collection(LineCollection(lines, colors=colour, linewidths=width))
-
-
-def outline(mask: Bool, extent: tuple[float, float, float, float]) -> list[Line]:
-    """Return the lines around the cells of a mask.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (n_rows, n_columns)
-    extent : (left, right, below the last row, above the first row)
-        Of the whole image, as `matplotlib.axes.Axes.imshow` has it with its origin above.
-
-    Returns
-    -------
-    list of [(x, y), (x, y)]
-        One side of a cell each.
-    """
-    left, right, last, first = extent
-    x = np.linspace(left, right, mask.shape[1] + 1)
-    y = np.linspace(first, last, mask.shape[0] + 1)
-    framed = np.pad(mask, 1)
-    lines = []
-    for row, column in np.argwhere(framed[1:-1, 1:] != framed[1:-1, :-1]):
-        lines.append([(float(x[column]), float(y[row])), (float(x[column]), float(y[row + 1]))])
-    for row, column in np.argwhere(framed[1:, 1:-1] != framed[:-1, 1:-1]):
-        lines.append([(float(x[column]), float(y[row])), (float(x[column + 1]), float(y[row]))])
-    return lines

@@ -79,7 +79,8 @@ def chance_connectivity(
     """Return what one pair in twenty reaches though its channels have nothing to do with another.
 
     Each channel gets its windows in an order of its own: its spectrum stays, and what it shares
-    with others at the same time goes.
+    with others at the same time goes, but for the one window that two orders have in common on
+    average: of few windows the level is rather too high than too low.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from bci.features.tables import (
     laterality_rows,
     peak_rows,
     suggestions_csv,
+    training_line,
 )
 from bci.private import private_opener
 from bci.signal.rejection import class_counts
@@ -84,7 +85,7 @@ def write_page(
         if progress:
             progress(done, len(drawings))
         name, title = f"{drawing.stem}.png", html.escape(drawing.title)
-        save_png(drawing.draw(), folder / name)
+        save_png(drawing.draw(), folder / name, drawing.caption)
         parts.append(
             f'<figure><h3>{title}</h3><img src="{name}" alt="{title}">'
             f"<figcaption>{html.escape(drawing.caption)}</figcaption></figure>"
@@ -102,8 +103,8 @@ def write_page(
     )
 
 
-def save_png(figure: "Figure", path: Path) -> None:
-    """Write a picture of the user's alone.
+def save_png(figure: "Figure", path: Path, caption: str) -> None:
+    """Write a picture of the user's alone, its caption in the file's own description.
 
     `Figure.savefig` would draw everything twice, once for nothing but the layout.
     """
@@ -117,7 +118,7 @@ def save_png(figure: "Figure", path: Path) -> None:
         # Titles over axes of a fixed aspect find their place only at the second go.
         engine.execute(figure)
     with open(path, "wb", opener=private_opener) as file:
-        canvas.print_png(file)  # type: ignore[no-untyped-call]
+        canvas.print_png(file, metadata={"Description": caption})  # type: ignore[no-untyped-call]
 
 
 def _drawings(analysis: Analysis, beside: Comparison | None, heads: bool) -> "list[Drawing]":
@@ -153,6 +154,7 @@ def _head(analysis: Analysis) -> str:
         f"<h1>{html.escape(analysis.settings.name)}</h1>{_table(rows)}<h2>Features</h2>{features}"
         + "".join(f"<p>{html.escape(line)}</p>" for line in said[:-1])
         + f'<p class="warning">{html.escape(said[-1])}</p>'
+        + f"<p>{html.escape(training_line(analysis))}</p>"
         + _own(analysis)
         + "".join(f"<p>{html.escape(note)}</p>" for note in analysis.notes)
         + "<p>Rolandic is research software and no medical device.</p>"

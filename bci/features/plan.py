@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.errors import ChannelError, SettingsError, TrialError
+from bci.errors import SettingsError, TrialError
 from bci.features.cache import Arrays, Cache, Steps, pack, unpack
 from bci.features.connectivity import connectivity, node_strength
 from bci.features.contrast import cluster_test, contrast
+from bci.features.description import Kind, Table, describe, suggest
 from bci.features.erds import erds
-from bci.features.grammar import Feature, parse_features
+from bci.features.grammar import parse_features
 from bci.features.network import chance_connectivity, homologous_pairs, laterality_index
 from bci.features.parameters import AnalysisSettings
 from bci.features.peaks import BETA_HZ, MU_HZ, rhythms_of
 from bci.features.scalp import Scalp
-from bci.features.selection import Candidates, choose, stability
 from bci.features.settings import ConnectivitySettings, SpectrumSettings
 from bci.features.spatial import spatial_filter
 from bci.features.spectra import bins_of, frequencies, spectra
@@ -206,8 +206,7 @@ class _Plan:
             block = slice(start, start + _BLOCK)
             found = connectivity(X[block], rate_hz, freqs_hz, used)
             n_pieces, freqs_hz = found.n_pieces, found.freqs_hz
-            # What counts is how strongly, not who leads.
-            values[block] = node_strength(np.abs(found.values), partners)
+            values[block] = node_strength(found.values, partners)
             of_pairs = found.values[:, first, second]
             for band, members in enumerate(bins):
                 pairs[block, band] = of_pairs[..., members].mean(axis=-1)
@@ -328,70 +327,33 @@ class _Plan:
             # Too little time around the cues, or too low a rate: the rest can be shown.
             return pack({"why": f"no ERD/ERS maps: {error}"})
 
+    def _tables(self) -> dict[Kind, Table]:
+        """Return what features are chosen from, by kind."""
+        steps: dict[Kind, str] = {"psd": "power", "fc": "strength"}
+        return {
+            kind: Table(self.steps[step]["values"], self.steps[step]["freqs_hz"])
+            for kind, step in steps.items()
+            if step in self.steps
+        }
+
     def _suggestions(self) -> Arrays:
         s = self.settings
-        names = self._known("channels")
-        features: list[Feature] = []
-        shares: list[float] = []
-        for kind, step in (("psd", "power"), ("fc", "strength")):
-            if step not in self.steps:
-                continue
-            values, freqs_hz = self.steps[step]["values"], self.steps[step]["freqs_hz"]
-            candidates = Candidates.of(values, freqs_hz, names, s.selection)
-            features += [
-                Feature("psd" if kind == "psd" else "fc", names[choice.channel], *choice.band_hz)
-                for choice in choose(candidates, self._y, names, s.selection)
-            ]
-            shares += stability(
-                candidates, self._y, names, s.selection, n_bootstraps=s.n_bootstraps, seed=s.seed
-            )
-        return self._described(features) | {"stability": np.array(shares)}
+        return suggest(
+            self._tables(),
+            self._known("channels"),
+            self._y,
+            s.selection,
+            s.test,
+            n_bootstraps=s.n_bootstraps,
+            seed=s.seed,
+        )
 
     def _features(self) -> Arrays:
         """Describe the features that were asked for."""
         asked = self.settings.features
-        return self._described(parse_features(", ".join(asked)) if asked else ())
-
-    def _described(self, features: Sequence[Feature]) -> Arrays:
-        """Return how far the classes are apart in features."""
-        names = [str(feature) for feature in features]
-        if not features:
-            return pack({"names": names, "r2": np.zeros(0), "p": np.zeros(0)})
-        values = np.column_stack([self._values(feature) for feature in features])
-        found = contrast(values, self._y, self.settings.test, n_shuffles=1)
-        described = {"names": names, "r2": found.r2, "p": found.p}
-        return pack(described | ({} if found.d is None else {"d": found.d}))
-
-    def _values(self, feature: Feature) -> F64:
-        """Return a feature of every trial."""
-        step = "power" if feature.kind == "psd" else "strength"
-        if step not in self.steps:
-            raise SettingsError(
-                f"feature {feature}: the analysis has no connectivity; leave it out, or name a "
-                "measure"
-            )
+        features = parse_features(", ".join(asked)) if asked else ()
         names = self._known("channels")
-        try:
-            (channel,) = match_channels([feature.channel], names)
-        except ChannelError as error:
-            said = str(error).removesuffix(": choose others with --channels")
-            raise ChannelError(f"feature {feature}: {said}; name another") from error
-        freqs_hz = self.steps[step]["freqs_hz"]
-        low, high = feature.low_hz, feature.high_hz
-        bins = np.flatnonzero((freqs_hz >= low - 1e-9) & (freqs_hz <= high + 1e-9))
-        if low < freqs_hz[0] - 1e-9 or high > freqs_hz[-1] + 1e-9:
-            raise SettingsError(
-                f"feature {feature}: the analysis has {freqs_hz[0]:g} to {freqs_hz[-1]:g} Hz; "
-                "choose a band within, or analyse more"
-            )
-        if not len(bins):
-            step_hz = float(np.diff(freqs_hz).min())
-            raise SettingsError(
-                f"feature {feature}: none of the frequencies, {step_hz:g} Hz apart, lies in this "
-                "band; widen it, or analyse in finer steps"
-            )
-        mean: F64 = self.steps[step]["values"][:, channel, bins].mean(axis=-1)
-        return mean
+        return describe(features, self._tables(), names, self._y, self.settings.test)
 
 
 def _used(settings: SpectrumSettings | ConnectivitySettings) -> dict[str, Any]:

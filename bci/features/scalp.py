@@ -235,7 +235,16 @@ class Scalp:
             for channel, row in enumerate(joined)
         ]
 
-    def grid(self, n_pixels: int = 96) -> "ScalpGrid":
+    @property
+    def spans_a_map(self) -> bool:
+        """Whether the channels are three or more, and not nearly in one line (C3, Cz, C4)."""
+        points = self.points
+        if len(points) < 3:
+            return False
+        length, width = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+        return bool(width > 0.2 * length)
+
+    def grid(self, n_pixels: int = 128) -> "ScalpGrid":
         """Return the map of the scalp that values of the channels are interpolated on.
 
         Raises
@@ -263,13 +272,14 @@ class Scalp:
         reach = max(0.15, float(np.median(apart.min(axis=1))))
         distance = np.linalg.norm(pixels[:, None] - points, axis=-1).min(axis=1)
         shown = (hull.find_simplex(pixels) >= 0) | (distance <= reach)
-        shown &= np.linalg.norm(pixels, axis=1) <= 1.0
+        # To the outline and one pixel more: a picture cuts it there, smoothly.
+        shown &= np.linalg.norm(pixels, axis=1) <= 1.0 + 2 * (axis[1] - axis[0])
         return ScalpGrid(spline(pixels[shown]), shown.reshape(n_pixels, n_pixels))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScalpGrid:
-    """Pixels of a map of the scalp, from -1 to 1 on both axes.
+    """Pixels of a map of the scalp, their middles from -1 to 1 on both axes.
 
     Attributes
     ----------
@@ -295,7 +305,8 @@ class ScalpGrid:
             NaN where nothing is shown.
         """
         image = np.full(self.shown.shape, np.nan)
-        image[self.shown] = self.weights @ values
+        # Between and beyond electrodes a spline may reach more than any of them has measured.
+        image[self.shown] = np.clip(self.weights @ values, values.min(), values.max())
         return image
 
 

@@ -1,6 +1,7 @@
 """Pictures of the head from above: topographies, and connectivity as a network."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -64,14 +65,15 @@ def topographies(
     """
     grid = scalp.grid()
     points = scalp.points
-    limit = max(float(np.abs(values).max()), least) or 1.0
-    low = -limit if signed else float(values.min())
+    limit = max(float((np.abs(values) if signed else values).max()), least) or 1.0
+    low = -limit if signed else min(float(values.min()), 0.0)
+    edge = 1.0 + 1.0 / (grid.shown.shape[0] - 1)  # of the outermost pixels
     figure = Figure(figsize=(1.2 + 2.5 * len(values), 3.3), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(values)))
     for index, (ax, title) in enumerate(zip(axes, titles, strict=True)):
         image = ax.imshow(
             grid.image(values[index]),
-            extent=(-1.0, 1.0, -1.0, 1.0),
+            extent=(-edge, edge, -edge, edge),
             origin="lower",
             interpolation="bilinear",
             cmap=DIVERGING if signed else SEQUENTIAL,
@@ -100,6 +102,8 @@ def contrast_topographies(
     bands_hz: Sequence[tuple[float, float]],
     *,
     what: str = "log power",
+    test: Literal["wilcoxon", "t"] = "wilcoxon",
+    level: float = 0.05,
     seed: int = 0,
 ) -> Figure:
     """Draw R2 of bands on the scalp; channels that are significant are ringed.
@@ -115,7 +119,8 @@ def contrast_topographies(
         Equal for a single frequency.
     what : str
         Of the features, for the scale.
-    seed : int
+    test, level, seed
+        Of `bci.features.contrast.contrast`, over all channels and bands.
 
     Raises
     ------
@@ -130,7 +135,7 @@ def contrast_topographies(
         raise SettingsError("no band to draw: name one or more")
     # The R2 of a band's mean, not the mean of its bins' R2.
     bands = np.stack([features[..., bins_of(freqs_hz, b)].mean(axis=-1) for b in bands_hz], axis=-1)
-    found = contrast(bands, y, seed=seed)
+    found = contrast(bands, y, test, level=level, seed=seed)
     signed = len(classes) == 2
     label = f"R² of {what}"
     if signed:
@@ -142,8 +147,10 @@ def contrast_topographies(
         label=label,
         note=(
             f"{counted(classes, found.n_trials)} trials. By chance in 1 of 20: one channel "
-            f"{found.chance_r2:.2f}, the largest of all {found.chance_largest_r2:.2f}. "
-            f"Ringed: significant (false discovery rate {found.level:g})."
+            f"{found.chance_r2:.2f}, the largest of all {found.r2.size} values "
+            f"{found.chance_largest_r2:.2f}; here {np.abs(found.r2).max():.2f} "
+            f"(p = {found.p_largest:.3f}). Ringed: significant ({found.test} test, false discovery "
+            f"rate {found.level:g})."
         ),
         signed=signed,
         significant=found.significant.T,
@@ -280,4 +287,5 @@ def _nodes(ax: Axes, scalp: Scalp, points: F64, joined: set[int]) -> None:
                 ha="center",
                 fontsize=6,
                 color="black" if known else _GREY,
+                in_layout=False,  # within the head, and dozens to measure
             )

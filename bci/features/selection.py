@@ -15,7 +15,7 @@ from pydantic import Field
 from bci.config import Settings
 from bci.errors import SettingsError
 from bci.features.contrast import signed_r2
-from bci.sources.labels import SENSORIMOTOR, canonical_label, standard_position
+from bci.sources.labels import SENSORIMOTOR, canonical_label, match_channels, standard_position
 
 __all__ = ["Candidates", "Choice", "SelectionSettings", "choose", "stability"]
 
@@ -92,14 +92,15 @@ class Candidates:
         Raises
         ------
         SettingsError
-            When no band lies within the limits, or no channel may be chosen.
+            When no band lies within the limits.
+        ChannelError
+            When a channel that may be chosen is not there.
         """
-        allowed = {canonical_label(name) for name in settings.channels}
-        kept = [
-            c for c, name in enumerate(names) if not allowed or canonical_label(name) in allowed
-        ]
-        if not kept:
-            raise SettingsError(f"none of {', '.join(settings.channels)} is among the channels")
+        kept = (
+            match_channels(settings.channels, names)
+            if settings.channels
+            else np.arange(len(names), dtype=np.intp)
+        )
         starts, stops = _bands(freqs_hz, settings)
         # Means over runs of bins, as differences of running sums.
         sums = np.cumsum(features[:, kept], axis=-1)
@@ -108,7 +109,7 @@ class Candidates:
         bands = np.column_stack([freqs_hz[starts], freqs_hz[stops - 1]])
         return cls(
             means.reshape(len(features), -1),
-            np.repeat(np.array(kept, dtype=np.intp), len(starts)),
+            np.repeat(kept, len(starts)),
             np.tile(bands, (len(kept), 1)),
         )
 

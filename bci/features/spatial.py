@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bci.errors import ChannelError, SettingsError
 from bci.sources.labels import near_electrodes, standard_position
 
-__all__ = ["SPATIAL_FILTERS", "neighbours", "spatial_filter"]
+__all__ = ["SPATIAL_FILTERS", "neighbours", "resolved", "spatial_filter"]
 
 F64 = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -29,6 +29,19 @@ _FEWEST_AVERAGED = 8
 _LARGE_M, _NEAREST_LARGE_M, _FARTHEST_M = 0.065, 0.045, 0.1
 #: A channel with fewer neighbours than this has no Laplacian.
 _FEWEST = 2
+
+
+def resolved(kind: str, names: Sequence[str]) -> str:
+    """Return the filter that a kind stands for: what ``"auto"`` is depends on the channels.
+
+    >>> resolved("auto", ["C3", "Cz", "C4"]), resolved("auto", ["1", "2"])
+    ('small-laplacian', 'none')
+    """
+    if kind != "auto":
+        return kind
+    if all(standard_position(name) for name in names):
+        return "small-laplacian"
+    return "average" if len(names) >= _FEWEST_AVERAGED else "none"
 
 
 def spatial_filter(kind: str, names: Sequence[str]) -> F64:
@@ -58,11 +71,7 @@ def spatial_filter(kind: str, names: Sequence[str]) -> F64:
     """
     n_channels = len(names)
     matrix = np.eye(n_channels)
-    if kind == "auto":
-        if all(standard_position(name) for name in names):
-            kind = "small-laplacian"
-        else:
-            kind = "average" if n_channels >= _FEWEST_AVERAGED else "none"
+    kind = resolved(kind, names)
     if kind == "average":
         if n_channels > 1:
             matrix -= 1.0 / n_channels

@@ -8,11 +8,44 @@ from typing import Any
 import numpy as np
 
 from bci.features.analysis import Analysis, FeatureMap
+from bci.features.palette import words
+from bci.features.parameters import AnalysisSettings
 from bci.features.plan import bands_within
 from bci.features.scalp import is_sensorimotor
 from bci.features.spectra import bins_of
 
-__all__ = ["chance_lines", "features_csv", "laterality_rows", "peak_rows", "suggestions_csv"]
+__all__ = [
+    "MEASURES",
+    "chance_lines",
+    "features_csv",
+    "laterality_rows",
+    "peak_rows",
+    "signals_line",
+    "suggestions_csv",
+    "training_line",
+]
+
+#: Measures of connectivity, as people write them: all are without a unit.
+MEASURES = {
+    "coherence": "Coherence",
+    "imaginary": "Imaginary coherency",
+    "abs_imaginary": "Imaginary coherency (absolute)",
+    "wpli": "Weighted phase-lag index",
+    "plv": "Phase-locking value",
+    "ciplv": "Phase-locking value (corrected, imaginary)",
+}
+
+
+def signals_line(analysis: Analysis) -> str:
+    """Say filter, reference and spectra, as a caption needs it."""
+    s = analysis.settings
+    low, high = s.epochs.band_hz
+    start, stop = s.epochs.window_s
+    order = f" of order {analysis.order}" if analysis.order else ""
+    return (
+        f"{start:g} to {stop:g} s after the cue, {low:g} to {high:g} Hz, causal, spatial filter: "
+        f"{words(analysis.spatial)}; {words(s.spectrum.method)} spectra{order}"
+    )
 
 
 def chance_lines(analysis: Analysis) -> list[str]:
@@ -37,13 +70,50 @@ def chance_lines(analysis: Analysis) -> list[str]:
             least = f", the smallest p = {p[0]:.2g}" if len(p) else ""
             lines.append(
                 f"Clusters of neighbouring channels and frequencies in {what}: "
-                f"{int((p < 0.05).sum())} of {len(p)} significant by permutation{least}."
+                f"{int((p < c.level).sum())} of {len(p)} significant by permutation{least}."
             )
     lines.append(
         "Suggestions were found on these very trials: a score of theirs on the same trials means "
         "nothing. bci evaluate --decoder psd-lda chooses anew in each fold; new recordings tell."
     )
     return lines
+
+
+def training_line(analysis: Analysis) -> str:
+    """Say how to decode with the features that were asked for, else with those suggested.
+
+    What `bci train` would do otherwise is said in full: it filters 8 to 32 Hz, where some
+    suggestions are not, and its connectivity is another.
+    """
+    s = analysis.settings
+    usual = AnalysisSettings()
+    shown = [item.feature for item in analysis.features or analysis.suggestions]
+    # A decoder counts all partners.
+    shown = [feature for feature in shown if feature.kind == "psd" or not s.partners]
+    kinds = sorted({feature.kind for feature in shown}, reverse=True)
+    if not kinds:
+        return "None of these features can be decoded: node strength of chosen partners cannot."
+    low, high = s.epochs.band_hz
+    start, stop = s.epochs.window_s
+    said = [f"--decoder {'+'.join(kinds)}-lda --band {low:g} {high:g} --window {start:g} {stop:g}"]
+    if s.epochs.channels:
+        said.append(f"--channels {','.join(s.epochs.channels)}")
+    params: dict[str, object] = {}
+    if s.spatial != usual.spatial:
+        params["spatial"] = s.spatial
+    if "psd" in kinds and s.spectrum.method != usual.spectrum.method:
+        params |= {"method": s.spectrum.method, "segment_s": f"{s.spectrum.segment_s:g}"}
+    if "psd" in kinds and s.spectrum.order != usual.spectrum.order:
+        params["order"] = s.spectrum.order
+    if "fc" in kinds and s.connectivity is not None:
+        params |= {"measure": s.connectivity.measure, "cross_method": s.connectivity.method}
+        params["segment_s"] = f"{s.connectivity.segment_s:g}"
+    names = ", ".join(str(feature).removeprefix("psd ") for feature in shown)
+    said += [f"--param {name}={value}" for name, value in params.items()]
+    return (
+        "To decode with the features above, with recordings and --event as here: bci train REC... "
+        f'{" ".join(said)} --param "features={names}". The score that it prints is then too high.'
+    )
 
 
 def peak_rows(analysis: Analysis) -> list[tuple[str, ...]]:

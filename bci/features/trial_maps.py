@@ -1,5 +1,6 @@
 """Pictures of trials: the classes' spectra, and the maps of ERD and ERS."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.stats import t
 from bci.errors import SettingsError
 from bci.features.contrast import Contrast, chance_r2
 from bci.features.erds import Erds
-from bci.features.maps import outline
+from bci.features.outlines import outline
 from bci.features.palette import DIVERGING, class_colours, counted, foot, words
 from bci.sources.labels import match_channels
 
@@ -99,8 +100,8 @@ def class_spectra(
     note = f"Bands: 95 % intervals of the mean. One bin's R² exceeds {chance:.2f} in 1 of 20"
     if contrast is not None:
         note += (
-            f", the largest of {contrast.r2.size} {contrast.chance_largest_r2:.2f}. Squares: "
-            f"significant (false discovery rate {contrast.level:g})"
+            f", the largest of all {contrast.r2.size} bins {contrast.chance_largest_r2:.2f}. "
+            f"Squares: significant ({contrast.test} test, false discovery rate {contrast.level:g})"
         )
     foot(figure, f"{counted(classes, counts)} trials. {note}.")
     return figure
@@ -194,8 +195,10 @@ def _account(found: Erds) -> str:
         if s.correction == "cluster"
         else f"{100 * s.level:g} % of the cells are outlined without any change"
     )
+    reasons = Counter(item.reason for item in found.left_out)
+    without = ", ".join(f"{n} ({reason})" for reason, n in reasons.items())
     return (
         f"Unfiltered recording; baseline {s.baseline_s[0]:g} to {s.baseline_s[1]:g} s (bar); "
         f"resolution {s.width_hz:g} Hz, {s.duration_s:.2g} s. Outlined: bootstrap over trials, "
-        f"{s.n_bootstraps} draws; {chance}."
+        f"{s.n_bootstraps} draws; {chance}." + (f" Trials left out: {without}." if without else "")
     )

@@ -18,15 +18,29 @@ from bci.errors import ChannelError, RecordingError, TrialError
 from bci.signal.filters import design_bandpass, filter_segments, muscle_filter
 from bci.signal.trials import TOLERANCE_S, Trial, check_span, find_trials, trial_classes
 from bci.signal.windows import window_samples, window_starts
-from bci.sources.labels import match_channels
+from bci.sources.labels import canonical_label, match_channels
 from bci.sources.reading import check_channels
 from bci.sources.recording import Recording
 from bci.sources.units import is_eeg
 
-__all__ = ["Epochs", "LeftOut", "cut_epochs", "nearest_sample", "sample_times"]
+__all__ = [
+    "BY_HAND",
+    "REJECTED",
+    "Epochs",
+    "LeftOut",
+    "cut_epochs",
+    "nearest_sample",
+    "sample_times",
+]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+
+
+#: Why a trial of `EpochSettings.left_out` is not used.
+BY_HAND = "taken out by hand"
+#: Why a trial that the paradigm marked is not used.
+REJECTED = "rejected while it was recorded"
 
 
 class LeftOut(NamedTuple):
@@ -98,7 +112,8 @@ def cut_epochs(recordings: Sequence[Recording], settings: EpochSettings) -> Epoc
     """Filter recordings and cut the windows of their trials.
 
     The cue's sample is the one nearest in (dejittered) time. Trials that cross a gap, reach
-    beyond the recording or were broken off before the window's end are left out and listed.
+    beyond the recording, were broken off before the window's end, were rejected while they were
+    recorded or taken out by hand are left out and listed.
 
     Parameters
     ----------
@@ -126,7 +141,7 @@ def cut_epochs(recordings: Sequence[Recording], settings: EpochSettings) -> Epoc
     sos = design_bandpass(settings.band_hz, rate_hz, settings.filter_order)
     starts = window_starts(settings, rate_hz)
     n_times = window_samples(settings, rate_hz)
-    channels, indices = _common_channels(recordings, settings.channels)
+    channels, indices = _common_channels(recordings, settings)
 
     names = tuple(recording.path.name for recording in recordings)
     where = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
@@ -149,6 +164,8 @@ def cut_epochs(recordings: Sequence[Recording], settings: EpochSettings) -> Epoc
             cue = nearest_sample(times, trial.onset_s)
             stop = cue + int(starts[-1]) + n_times
             reason = _why_unusable(trial, float(times[cue]), cue, stop, line, settings, rate_hz)
+            if not reason and _taken_out(settings.left_out.get(names[run], ()), onset_s):
+                reason = BY_HAND
             if reason:
                 left_out.append(LeftOut(names[run], onset_s, reason, trial.class_name))
             else:
@@ -226,22 +243,29 @@ def _common_rate(recordings: Sequence[Recording]) -> float:
 
 
 def _common_channels(
-    recordings: Sequence[Recording], wanted: tuple[str, ...]
+    recordings: Sequence[Recording], settings: EpochSettings
 ) -> tuple[tuple[str, ...], list[I64]]:
     """Return the channels' names and, for each recording, where they are."""
-    first = recordings[0]
+    first, wanted = recordings[0], settings.channels
     eeg = tuple(channel.label for channel in first.info.channels if is_eeg(channel))
     if not (wanted or eeg):
         raise ChannelError(
             f"{first.path.name} has no EEG channel: name channels with --channels "
             f"({', '.join(first.info.labels[:8])}, ...)"
         )
+    bad = {canonical_label(name) for name in settings.bad_channels}
+    used = tuple(name for name in wanted or eeg if canonical_label(name) not in bad)
+    if not used:
+        raise ChannelError(
+            f"{first.path.name}: every channel is marked bad ({', '.join(settings.bad_channels)}): "
+            "leave some in"
+        )
     indices = []
     for recording in recordings:
         if not wanted:
             _check_same(first, recording, eeg)
         try:
-            found = match_channels(wanted or eeg, recording.info.labels)
+            found = match_channels(used, recording.info.labels)
         except ChannelError as error:
             raise ChannelError(f"{recording.path.name}: {error}") from error
         indices.append(np.asarray(found, dtype=np.int64))
@@ -283,6 +307,8 @@ def _why_unusable(
     rate_hz: float,
 ) -> str:
     """Return why the trial cannot be used; empty when it can."""
+    if trial.rejected:
+        return REJECTED
     n_samples = len(line.times)
     if abs(trial.onset_s - cue_time_s) > 1 / rate_hz:
         outside = cue == 0 or cue >= n_samples - 1
@@ -296,6 +322,11 @@ def _why_unusable(
     return ""
 
 
+def _taken_out(onsets_s: Sequence[float], onset_s: float) -> bool:
+    """Say whether a trial is one of those that were taken out by hand."""
+    return any(abs(onset_s - other_s) < TOLERANCE_S for other_s in onsets_s)
+
+
 def _check_left(
     trial_y: I64, classes: tuple[str, ...], left_out: Sequence[LeftOut], where: str
 ) -> None:
@@ -303,7 +334,9 @@ def _check_left(
     if emptied:
         reasons = Counter(item.reason for item in left_out).most_common(3)
         why = ", ".join(f"{reason} ({n})" for reason, n in reasons)
+        by_hand = any(reason == BY_HAND for reason, _ in reasons)
+        hint = "take some in again" if by_hand else "give a shorter --window or more recordings"
         raise TrialError(
             f"{where}: no usable trial of class {', '.join(emptied)} is left; left out: {why}; "
-            "give a shorter --window or more recordings"
+            f"{hint}"
         )

@@ -29,7 +29,7 @@ distance          bridged 0.3 to 1.0 uV, others    1 uV, or 3 % of the RMS. Elec
                   from 1.5 uV                      after Tenke and Kayser 2001, here its root
 ================  ===============================  =============================================
 
-Blinks: 30 a minute, where `bci.signal.blinks` counts 0 to 25 in twelve of the thirteen and 35 in
+Blinks: 30 a minute, where `bci.signal.blinks` counts 0 to 25 in twelve of the thirteen and 36 in
 S023; 17 are usual at rest. Impedance: Ferree et al. 2001 lose no quality up to 40 kOhm with today's
 amplifiers.
 """

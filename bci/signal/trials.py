@@ -4,6 +4,9 @@ A trial reaches from its cue to whatever begins next: another cue, an event that
 trial or to begin one, or a label of the same family as the cues (``T0`` beside ``T1`` and ``T2``:
 the same text but for its numbers). Everything else (a beep, continuous feedback, a comment) leaves
 the trial as it is. A label mapped to the class ``none`` means nothing at all, whatever its name.
+
+The marker ``trial_rejected`` rejects the trial whose cue came last before it. (GDF's own code for
+that, 1023, stands at the beginning of a trial in the files that have it, and is not followed.)
 """
 
 import re
@@ -22,6 +25,8 @@ NO_CLASS = "none"
 #: Annotations are often rounded to hundredths of a second, and markers of one instant are sent one
 #: after the other.
 TOLERANCE_S = 0.015
+
+_REJECTED = "trial_rejected"
 
 _BOUNDARIES = frozenset(
     {
@@ -55,6 +60,8 @@ class Trial:
         To the event that ends the trial; None: nothing follows.
     ended_by : str
         Label of that event; empty when nothing follows.
+    rejected : bool
+        It is not to be learnt from: somebody said so while it was recorded.
     """
 
     onset_s: float
@@ -62,10 +69,11 @@ class Trial:
     label: str
     length_s: float | None
     ended_by: str
+    rejected: bool = False
 
 
 def find_trials(markers: Iterable[Marker], event_map: Mapping[str, str]) -> list[Trial]:
-    """Find the cues among markers, of every class, in order of time.
+    """Find the cues among markers, of every class, in order of time; rejected trials are marked.
 
     >>> marks = [Marker(0.0, "T0"), Marker(4.2, "T1"), Marker(8.3, "T0")]
     >>> [(t.class_name, round(t.length_s, 3), t.ended_by)
@@ -77,8 +85,12 @@ def find_trials(markers: Iterable[Marker], event_map: Mapping[str, str]) -> list
     trials: list[Trial] = []
     following: Marker | None = None
     later: Marker | None = None
+    rejected = False
     for marker in reversed(ordered):
         label = normalised_label(marker.label)
+        if label == _REJECTED:
+            rejected = True
+            continue
         name = class_of(label, event_map)
         if name == NO_CLASS or not (name or _ends_trial(label, families)):
             continue
@@ -93,8 +105,10 @@ def find_trials(markers: Iterable[Marker], event_map: Mapping[str, str]) -> list
                     label,
                     None if later is None else later.time_s - marker.time_s,
                     "" if later is None else normalised_label(later.label),
+                    rejected,
                 )
             )
+            rejected = False
     return trials[::-1]
 
 

@@ -70,11 +70,11 @@ def test_leave_one_run_out_tests_each_file_by_the_others(
 ) -> None:
     """Each recording is a run; the document says how many folds that made."""
     outcome = bci_here(
-        "evaluate", *runs, *EVENTS, "--decoder", "mdm", "--scheme", "leave-one-run-out", "--json"
+        "evaluate", *runs, *EVENTS, "--decoder", "mdm", "--protocol", "leave-one-run-out", "--json"
     )
     assert outcome.code == 0, outcome.err
     document = json.loads(outcome.out)
-    assert document["scheme"] == "leave-one-run-out"
+    assert [protocol["name"] for protocol in document["protocols"]] == ["leave-one-run-out"]
     assert document["folds"] == 3
 
 
@@ -186,6 +186,67 @@ def test_whole_runs_are_decoded_with_idle(bci_here: Callable[..., Any], runs: li
     assert 0 <= result["hits"]["mean"] <= 1
 
 
+def test_a_cued_rest_is_idle_by_its_name(bci_here: Callable[..., Any], runs: list[Path]) -> None:
+    """``--idle NAME`` takes the cued class for idle, and permuting its labels gives a p-value."""
+    outcome = bci_here(
+        "evaluate", *runs[:2], "--event", "T1=still", "--event", "T2=right_hand", "--decoder",
+        "mdm", "--pseudo-online", "--length", "0.5", "--idle", "still", "--permutations", "2",
+        "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    (result,) = json.loads(outcome.out)["results"]
+    assert result["idle"] == "still"
+    assert result["classes"] == ["right_hand", "still"]
+    assert result["p_value"] == pytest.approx(1 / 3)
+
+
+def test_learning_curves_are_said_and_written(
+    bci_here: Callable[..., Any], runs: list[Path], tmp_path: Path
+) -> None:
+    """A plain answer, numbers as JSON and CSV, and a picture within the page."""
+    out = tmp_path / "out"
+    command = [
+        "evaluate", *runs[:2], *EVENTS, "--decoder", "mdm", "--decoder", "csp-lda", "--folds", "4",
+        "--learning-curve", "--out", out,
+    ]  # fmt: skip
+    said = bci_here(*command)
+    assert said.code == 0, said.err
+    assert "mdm: 8 trials are enough: " in said.out
+    curves = json.loads(bci_here(*command, "--json").out)["learning_curves"]
+    assert [curve["decoder"] for curve in curves] == ["mdm", "csp-lda"]
+    with (out / "learning.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    points = [(curve["decoder"], point) for curve in curves for point in curve["points"]]
+    assert len(rows) == len(points)
+    for row, (decoder, point) in zip(rows, points, strict=True):
+        assert (row["decoder"], int(row["n_train"])) == (decoder, point["n_train"])
+        assert float(row["accuracy_low"]) == point["accuracy"]["low"]
+        assert float(row["roc_auc"]) == point["roc_auc"]["mean"]
+    page = (out / "table.html").read_text(encoding="utf-8")
+    assert 'src="data:image/png;base64,iVBOR' in page
+    assert "mdm: 8 trials are enough" in page
+
+
+def test_the_page_says_what_was_evaluated_and_left_out(
+    bci_here: Callable[..., Any], study: Path, tmp_path: Path
+) -> None:
+    """Recordings, trials of each class, those left out and those that stand out: of each person."""
+    out = tmp_path / "out"
+    outcome = bci_here(
+        "evaluate", study, "--match", "*task-mi*", *EVENTS, "--decoder", "mdm", "--folds", "3",
+        "--out", out, "--reject", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    page = (out / "table.html").read_text(encoding="utf-8")
+    document = json.loads(outcome.out)
+    for person in document["subjects"].values():
+        assert person["n_trials"] == {"left_hand": 12, "right_hand": 12}
+        assert person["stand_out"] in page
+    assert "12 left_hand, 12 right_hand" in page
+    assert "sub-1_ses-1_task-mi_eeg_raw.fif, sub-1_ses-2_task-mi_eeg_raw.fif" in page
+    assert "8 to 32 Hz, 0.5 to 3.5 s after the cue" in page
+
+
 def evaluation(runs: list[Path], out: Path, *more: str) -> list[str]:
     """Return a command of many cells."""
     return [
@@ -262,11 +323,12 @@ def test_an_interrupted_run_says_how_to_go_on(
 BAD = {
     "an unknown protocol": (["--protocol", "all"], ["--protocol 'all'", "within"]),
     "recentring without an order": (["--recenter", "60"], ["--recenter 60", "--pseudo-online"]),
-    "permutations of whole runs": (
-        ["--pseudo-online", "--permutations", "9"],
-        ["--permutations", "--pseudo-online"],
+    "a learning curve of whole runs": (
+        ["--pseudo-online", "--learning-curve"],
+        ["--learning-curve", "--pseudo-online"],
     ),
     "an unknown idle": (["--pseudo-online", "--idle", "rest"], ["--idle 'rest'", "threshold"]),
+    "an idle of cued trials": (["--idle", "threshold"], ["--idle threshold", "--pseudo-online"]),
     "two places at once": (
         ["--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"],
         ["--jobs 2", "--scheduler"],

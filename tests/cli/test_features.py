@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bci.cli import options
+
 EVENTS = ["--event", "T1=left_hand", "--event", "T2=right_hand"]
 #: Shorter trials than these have no time before the cue that is long enough for ERD/ERS.
 PLAIN = [*EVENTS, "--erds", "none", "--no-figures"]
@@ -77,6 +79,13 @@ def test_suggestions_are_printed_with_what_they_are_worth(outcomes, workspace):
     page = (folder / "index.html").read_text("utf-8")
     for name in pictures:
         assert f'src="{name}"' in page
+
+
+def test_a_score_of_named_features_is_warned_of(capsys):
+    """Where training and evaluation take parameters; not where the decoder chooses."""
+    for given, warned in (({"features": "C4;10:13"}, True), ({"n_features": 3}, False)):
+        assert options.check_decoders(["psd-lda"], given) == given
+        assert ("score too well" in capsys.readouterr().err) is warned
 
 
 def test_json_says_the_same_and_what_was_computed(outcomes):

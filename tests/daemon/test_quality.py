@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from bci.acquisition.ring import RingBuffer
-from bci.daemon.quality import QualitySeen, recent_blinks
+from bci.daemon.quality import QualitySeen
 from bci.daemon.status import quality_document
 from bci.signal.quality import channel_quality
+from bci.signal.recent import recent_blinks
 from bci.sources.base import Channel, StreamInfo
 
 RATE_HZ = 100.0

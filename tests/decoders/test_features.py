@@ -12,8 +12,10 @@ from bci.decoders import CombinedDecoder, FeatureDecoder, Model, load_model, mak
 from bci.decoders.feature_rules import fit_rule
 from bci.errors import ChannelError, SettingsError
 from bci.evaluation import train_model
+from bci.features import AnalysisSettings, analyse, parse_features
 from bci.features.connectivity import connectivity, node_strength
 from bci.features.settings import ConnectivitySettings
+from bci.signal.epochs import cut_epochs
 from bci.sources.labels import SENSORIMOTOR
 from bci.sources.reading import open_recording
 
@@ -212,3 +214,48 @@ def test_a_person_is_decoded_and_the_card_names_the_features(shared_data):
     assert model.card["cv"]["roc_auc"]["mean"] > 0.65
     assert model.card["features"] == [str(name) for name in model.estimator.names]
     assert all(name.channel in model.channels for name in model.estimator.names)
+
+
+@pytest.mark.parametrize(
+    ("spectrum", "connectivity_", "params"),
+    [
+        ({}, {}, {}),
+        (
+            {"method": "welch", "segment_s": 1.0},
+            {"measure": "coherence", "method": "multitaper"},
+            {"method": "welch", "measure": "coherence", "cross_method": "multitaper"},
+        ),
+    ],
+)
+def test_a_decoder_computes_what_the_analysis_showed(shared_data, spectrum, connectivity_, params):
+    """One set of parameters: the rule of scikit-learn on the analysis's own numbers agrees."""
+    recordings = [open_recording(shared_data / "eegmmidb" / "S001R04.edf")]
+    settings = EpochSettings(
+        band_hz=(2.0, 45.0),
+        event_map={"T1": "left_hand", "T2": "right_hand"},
+        channels=("FC3", "FC4", "C3", "Cz", "C4", "CP3", "CP4"),
+    )
+    shown = analyse(
+        recordings,
+        AnalysisSettings.make(
+            epochs=settings, erds=None, spectrum=spectrum, connectivity=connectivity_
+        ),
+    )
+    features = "FC4;10:14, C3;20, fc C4;9:12"
+    told = {"measure": "abs_imaginary", **params}
+    decoder = make_decoder(
+        "psd+fc-lda", features=features, segment_s=1.0, channels=shown.channels, rate_hz=160.0,
+        **told,
+    )  # fmt: skip
+    X = cut_epochs(recordings, settings).X
+    values = []
+    for feature in parse_features(features):
+        found = shown.power if feature.kind == "psd" else shown.strength
+        inside = (found.freqs_hz >= feature.low_hz) & (found.freqs_hz <= feature.high_hz)
+        row = found.values[:, shown.channels.index(feature.channel)]
+        values.append(row[:, inside].mean(axis=-1))
+    standard = np.column_stack(values)
+    standard = (standard - standard.mean(axis=0)) / standard.std(axis=0)
+    rule = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(standard, shown.y)
+    ours = decoder.fit(X, shown.y).predict_proba(X)
+    assert_allclose(ours, rule.predict_proba(standard), atol=1e-6)

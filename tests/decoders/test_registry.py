@@ -19,8 +19,11 @@ def with_plugins(monkeypatch):
         points = [EntryPoint(name, value, registry.GROUP) for name, value in named]
         ours = EntryPoint("ts-lr", "bci.decoders.classic:ts_lr", registry.GROUP)
         monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints([*points, ours]))
+        available_decoders.cache_clear()
 
-    return put
+    yield put
+    monkeypatch.undo()
+    available_decoders.cache_clear()
 
 
 def test_our_decoders_are_installed():
@@ -50,6 +53,16 @@ def test_a_plugin_cannot_take_the_name_of_ours(with_plugins):
     """Of two entries of one name, Rolandic's own stands."""
     with_plugins(("ts-lr", "aaa_plugin:make"))
     assert make_decoder("ts-lr").classifier == "lr"
+
+
+def test_what_is_installed_is_read_once(with_plugins, monkeypatch):
+    """Making decoders does not look again, and nobody can change the answer for others."""
+    with_plugins()
+    assert list(available_decoders()) == ["ts-lr"]
+    monkeypatch.setattr(registry, "entry_points", lambda group: pytest.fail("read again"))
+    assert make_decoder("ts-lr").classifier == "lr"
+    with pytest.raises(TypeError):
+        del available_decoders()["ts-lr"]
 
 
 def test_an_unknown_name_lists_the_known():

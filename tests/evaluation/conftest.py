@@ -91,3 +91,59 @@ def make_run() -> Callable[..., Recording]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_session() -> Callable[..., Recording]:
+    """Return a maker of runs of mixed sources; source k is quieter in trials of class k.
+
+    A trial of 3 s every 5 s. `shift` mixes the channels anew, as another day would.
+    """
+
+    def make(
+        name: str,
+        n_trials: int = 24,
+        *,
+        n_classes: int = 2,
+        depth: float = 0.6,
+        shift: float = 0.0,
+        n_channels: int = 6,
+        only: str = "",
+        seed: int = 0,
+        day: int = 0,
+    ) -> Recording:
+        rng = np.random.default_rng(seed)
+        n = round((5 * n_trials + 3) * RATE_HZ)
+        sources = 1e-5 * rng.standard_normal((n, n_channels))
+        classes = rng.permutation(np.arange(n_trials) % n_classes)
+        names = ("left_hand", "right_hand", "feet", "tongue")
+        if only:
+            classes[:] = names.index(only)
+        markers = []
+        for trial, label in enumerate(classes):
+            start = 2.0 + 5.0 * trial
+            markers += [
+                Marker(start, names[label]),
+                Marker(start + 3.0, "trial_end"),
+            ]
+            first = round(start * RATE_HZ)
+            sources[first : first + round(3 * RATE_HZ), label] *= 1 - depth
+        person = np.random.default_rng(99).standard_normal((n_channels, n_channels))
+        anew = np.random.default_rng([98, day]).standard_normal((n_channels, n_channels))
+        mixing = (np.eye(n_channels) + shift * anew) @ (np.eye(n_channels) + 0.3 * person)
+        return Recording(
+            path=Path(name),
+            info=StreamInfo(
+                name="made",
+                kind="EEG",
+                source_id="made",
+                rate_hz=RATE_HZ,
+                channels=tuple(Channel(f"E{k}", "V") for k in range(n_channels)),
+            ),
+            samples=sources @ mixing.T,
+            stamps=np.arange(n) / RATE_HZ,
+            clock_offsets=np.empty((0, 2)),
+            markers=tuple(markers),
+        )
+
+    return make

@@ -14,7 +14,7 @@ import pytest
 
 from bci.config import EpochSettings
 from bci.errors import ChannelError, SettingsError, TrialError
-from bci.evaluation import Protocol, Result, evaluate
+from bci.evaluation import Protocol, Result, evaluate, learning_curve
 from bci.evaluation.cells import Grid, Subject, WholeRuns, evaluate_cells
 from bci.evaluation.cluster import Dask
 from bci.evaluation.keys import digest_epochs
@@ -234,9 +234,47 @@ def test_whole_runs_are_pseudo_online_for_each_of_its_cells(shared_data: Path) -
     recordings = [open_recording(shared_data / "eegmmidb" / f"S001R{n}.edf") for n in ("04", "08")]
     subject = Subject("S001", lambda: (cut_epochs(recordings, settings), recordings))
     asked = WholeRuns(Protocol(name="leave-one-run-out"), recenter_s=120.0)
-    grid = evaluate_cells([subject], {"mdm": {}}, [asked])
+    grid = evaluate_cells([subject], {"mdm": {}}, [asked], permutations=2)
     task = PseudoOnlineTask.of(recordings, settings, asked.protocol, recenter_s=120.0)
-    assert grid.rows[0].result.as_dict() == evaluate_pseudo_online(task, "mdm").as_dict()
+    expected = evaluate_pseudo_online(task, "mdm", permutations=2)
+    assert grid.rows[0].result.as_dict() == expected.as_dict()
+    assert expected.n_permutations == 2
+
+
+def test_a_rest_that_nobody_was_cued_to_is_one_line(shared_data: Path) -> None:
+    """An idle class that is named must be there."""
+    settings = EpochSettings.make(event_map={"T1": "left_hand", "T2": "right_hand"})
+    recordings = [open_recording(shared_data / "eegmmidb" / f"S001R{n}.edf") for n in ("04", "08")]
+    subject = Subject("S001", lambda: (cut_epochs(recordings, settings), recordings))
+    asked = WholeRuns(Protocol(name="leave-one-run-out"), idle="still")
+    with pytest.raises(TrialError, match=r"--idle 'still': .* left_hand, right_hand: give one"):
+        evaluate_cells([subject], {"mdm": {}}, [asked])
+
+
+def test_learning_curves_are_cells_too(tmp_path: Path) -> None:
+    """They are those of `learning_curve`, in processes too, and kept repeats are not redone."""
+    store = CellStore(tmp_path)
+    asked = Protocol(folds=3, seed=2)
+    with closing(Processes(2)) as pool:
+        grid = evaluate_cells(people(), DECODERS, [asked], learning=asked, pool=pool, store=store)
+    assert [(name, curve.decoder) for name, curve in grid.curves] == [
+        (name, decoder) for name in ("S0", "S1") for decoder in DECODERS
+    ]
+    expected = learning_curve(make_epochs(0), "ts-lr", {"C": 0.5}, folds=3, seed=2)
+    assert grid.curves[1][1].as_dict() == expected.as_dict()
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
+    again = evaluate_cells(people(), DECODERS, [asked], learning=asked, store=store)
+    assert [c.as_dict() for _, c in again.curves] == [c.as_dict() for _, c in grid.curves]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")} == kept
+
+
+def test_a_learning_curve_that_does_not_fit_leaves_the_scores() -> None:
+    """Too few trials for its folds: a failure that says so, beside the rows of another protocol."""
+    runs = Protocol(name="leave-one-run-out")
+    grid = evaluate_cells(people(1), {"mdm": {}}, [runs], learning=Protocol(folds=20))
+    assert len(grid.rows) == 1
+    (failure,) = grid.failures
+    assert str(failure).startswith("S0, learning curve: --folds 20: too few trials")
 
 
 def test_a_folder_is_that_of_one_evaluation(tmp_path: Path) -> None:

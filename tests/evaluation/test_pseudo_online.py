@@ -234,6 +234,70 @@ def test_a_cued_rest_may_be_the_idle_class(make_run: Make) -> None:
     assert result.as_dict()["idle"] == "rest"
 
 
+@pytest.mark.parametrize("name", ["rest", "idle"])
+def test_a_class_that_is_called_idle_or_rest_is_it(make_run: Make, name: str) -> None:
+    """Unless another is named, trials cued to rest are idle, and no third class is made."""
+    settings = SETTINGS.model_copy(
+        update={"event_map": {"left_hand": name, "right_hand": "right_hand"}}
+    )
+    task = PseudoOnlineTask.of(runs(make_run), settings, RUNS)
+    assert set(task.classes) == {name, "right_hand"}
+    assert task.classes[task.idle] == name
+    other = PseudoOnlineTask.of(runs(make_run), SETTINGS, RUNS)
+    assert other.classes == ("left_hand", "right_hand", "idle")
+
+
+def test_permuting_cues_leaves_their_times_and_numbers(make_run: Make) -> None:
+    """Within each recording the same labels at the same times, in another order; all else stays."""
+    task = PseudoOnlineTask.of(runs(make_run), SETTINGS, RUNS)
+    first, second = (task.relabelled(markers) for markers in task.permuted(2))
+    for shuffled in (first, second):
+        for old, new in zip(task.recordings, shuffled.recordings, strict=True):
+            assert [m.time_s for m in new.markers] == [m.time_s for m in old.markers]
+            assert sorted(m.label for m in new.markers) == sorted(m.label for m in old.markers)
+            ends = [k for k, m in enumerate(old.markers) if m.label == "trial_end"]
+            assert all(new.markers[k].label == "trial_end" for k in ends)
+        for old, new in zip(task.truths, shuffled.truths, strict=True):
+            assert np.array_equal(old.starts, new.starts)
+            assert np.array_equal(old.stops, new.stops)
+    assert any(
+        not np.array_equal(a.labels, b.labels)
+        for a, b in zip(first.truths, second.truths, strict=True)
+    )
+
+
+def test_a_p_value_tells_an_effect_from_noise(make_run: Make) -> None:
+    """With classes told apart no permutation comes near; noise is one of its permutations."""
+
+    def p_value(effect: float, seed: int) -> float:
+        made = [make_run(f"run{k}.xdf", 6, effect=effect, seed=10 * seed + k) for k in range(2)]
+        task = PseudoOnlineTask.of(made, SETTINGS, RUNS, online=HOP)
+        result = evaluate_pseudo_online(task, "mdm", permutations=9)
+        assert result.n_permutations == 9
+        assert result.as_dict()["p_value"] == result.p_value
+        return result.p_value
+
+    assert p_value(2.0, 0) == 0.1
+    assert 0.25 < np.mean([p_value(0.0, seed) for seed in range(5)]) < 0.85
+
+
+def test_labels_that_cannot_be_permuted_are_one_line(make_run: Make) -> None:
+    """Where each recording holds one class there is nothing to exchange within it."""
+    alike = [
+        replace(
+            run,
+            markers=tuple(
+                replace(m, label=name) if m.label.endswith("hand") else m for m in run.markers
+            ),
+        )
+        for run, name in zip(runs(make_run, 2), ("left_hand", "right_hand"), strict=True)
+    ]
+    task = PseudoOnlineTask.of(alike, SETTINGS, Protocol(folds=2))
+    with pytest.raises(TrialError, match="--permutations: no recording has trials of two classes"):
+        list(task.permuted(1))
+    assert list(task.permuted(0)) == []
+
+
 @pytest.mark.parametrize(
     ("options", "protocol", "kind", "words"),
     [

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from bci.config import EpochSettings, OnlineSettings
@@ -20,6 +22,7 @@ from bci.evaluation import (
     evaluate,
     evaluate_pseudo_online,
 )
+from bci.evaluation.people import mean_over_people
 from bci.signal.epochs import Epochs
 from bci.sources.recording import Recording
 
@@ -132,7 +135,7 @@ def test_repeats_are_one_row_that_is_no_narrower(make_epochs: Callable[..., Epoc
 def test_several_people_have_rows_of_means_and_differences_over_them(
     make_epochs: Callable[..., Epochs],
 ) -> None:
-    """A person counts once: the paired t-test of SciPy over people, exact interval of Student."""
+    """A person counts once: the paired t-test of SciPy over people, Student's interval in 0..1."""
     found = []
     for person in range(4):
         epochs = make_epochs(40, effect=0.25, seed=person)
@@ -145,7 +148,8 @@ def test_several_people_have_rows_of_means_and_differences_over_them(
     }
     score = together[0].values["roc_auc"]
     expected = stats.t.interval(0.95, 3, np.mean(by_name["mdm"]), stats.sem(by_name["mdm"]))
-    assert (score.low, score.high) == pytest.approx(expected)
+    assert expected[1] > 1
+    assert (score.low, score.high) == pytest.approx((expected[0], 1.0))
     assert together[0].n_trials == 160
     (difference,) = table.differences["all people"]
     reference = stats.ttest_rel(by_name["mdm"], by_name["csp-lda"])
@@ -154,3 +158,29 @@ def test_several_people_have_rows_of_means_and_differences_over_them(
     # Of four people no exchange makes a p-value below 2 / 16.
     assert difference.p_permutation >= 0.11
     assert any("all people" in note for note in table.notes)
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=12),
+    st.lists(st.floats(-1, 1), min_size=2, max_size=12),
+)
+def test_no_interval_over_people_leaves_the_range_of_its_score(
+    shares: list[float], kappas: list[float]
+) -> None:
+    """Whatever people reach, the bounds enclose the mean and are scores that can be had."""
+    for values, least in ((shares, 0.0), (kappas, -1.0)):
+        score = mean_over_people(values, least, 1.0)
+        assert score is not None
+        assert least <= score.low <= score.mean + 1e-12
+        assert score.mean - 1e-12 <= score.high <= 1.0
+
+
+def test_what_is_over_the_table_and_below_it_is_on_the_page(
+    results: list[tuple[str, Any]],
+) -> None:
+    """HTML above and below as it is, notes as text."""
+    page = EvaluationTable.of(results).html(
+        before=["<i>up</i>"], after=["<b>down</b>"], notes=["<"]
+    )
+    assert page.index("<i>up</i>") < page.index("<table>") < page.index("<b>down</b>")
+    assert "<p>&lt;</p>" in page

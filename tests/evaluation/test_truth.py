@@ -59,7 +59,7 @@ def test_a_part_of_the_truth_is_the_truth_of_the_part(truth: Truth, data: st.Dat
 
 
 def test_a_trial_ends_where_its_event_says_or_else_with_the_span(make_run: Make) -> None:
-    """A next cue ends no trial; classes that are not asked for are neither task nor idle."""
+    """A next cue ends no trial; rejected ones and other classes are neither task nor idle."""
     run = make_run(n_trials=3)
     settings = EpochSettings.make(window_s=(0.5, 3.0))
     marks = (
@@ -72,6 +72,10 @@ def test_a_trial_ends_where_its_event_says_or_else_with_the_span(make_run: Make)
     assert truth.starts.tolist() == [400, 1200, 2000]
     assert truth.stops.tolist() == [850, 1500, 2300]
     assert truth.labels.tolist() == [0, 1, OTHER]
+    rejected = (*marks, Marker(9.0, "trial_rejected"))
+    truth = find_truth(replace(run, markers=rejected), settings, HANDS)
+    assert truth.labels.tolist() == [OTHER, 1, OTHER]
+    assert truth.stops.tolist() == [850, 1500, 2300]
 
 
 def test_a_part_of_a_recording_holds_its_samples_and_markers(make_run: Make) -> None:

@@ -109,7 +109,7 @@ json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-9, 9)
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=3),
     lambda inner: (
         st.lists(inner, max_size=3).map(tuple)
@@ -137,6 +137,13 @@ def test_a_hash_is_of_the_content(values):
     turned = dict(reversed(list(values.items())))
     assert content_hash(values) == content_hash(turned)
     assert content_hash({**values, "new": 1}) != content_hash({**values, "new": 2})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_json_cannot_hold_has_no_hash(value):
+    """Two readers of such a document would not agree on it."""
+    with pytest.raises(ValueError, match="JSON"):
+        content_hash({"value": value})
 
 
 def test_a_step_is_computed_once_and_only_when_asked_for(tmp_path):

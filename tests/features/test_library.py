@@ -3,6 +3,11 @@
 import csv
 import json
 import os
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +19,7 @@ from bci.features.analysis import Analysis, AnalysisSettings, analyse
 from bci.features.comparison import compare
 from bci.features.library import Library, load_analysis
 from bci.features.page import PAGE, write_page
-from bci.features.tables import chance_lines, laterality_rows, peak_rows
+from bci.features.tables import chance_lines, laterality_rows, peak_rows, training_line
 
 SETTINGS = AnalysisSettings(
     name="first-look",
@@ -219,6 +224,33 @@ def test_own_rhythms_and_hemispheres_are_tabled(analysis):
     assert head[:3] == ("pair", "mu, left_hand", "mu, right_hand")
     pair = {row[0]: row[1:] for row in rows}["C3, C4"]
     assert float(pair[1]) < float(pair[0]) - 0.1
+
+
+def test_the_command_that_trains_on_features_is_one_that_works(analysis, other):
+    """It names filter, window, channels, method and features; the decoder takes all of them."""
+    from bci.cli.options import parse_params
+    from bci.decoders import make_decoder
+
+    for shown, said in ((analysis, "--band 2 45 --window 0.5 2.5"), (other, "--channels C4,C3,")):
+        line = training_line(shown)
+        assert said in line
+        command = shlex.split(line[line.index("--decoder") : line.index(" The score")].rstrip("."))
+        named = dict(pairwise(command))
+        params = [text for flag, text in pairwise(command) if flag == "--param"]
+        decoder = make_decoder(named["--decoder"], **parse_params(params))
+        assert decoder.features == "C4;10:12"
+        assert decoder.method == shown.settings.spectrum.method
+    chosen = analysis.settings.model_copy(update={"partners": ("C3",)})
+    line = training_line(replace(analysis, settings=chosen, features=()))
+    assert "--decoder psd-lda" in line
+    assert "fc " not in line
+
+
+def test_the_public_names_need_neither_mne_nor_matplotlib():
+    """They take a second to load, which lists, tables and decoders need not wait for."""
+    said = "import sys, bci.features as f; [getattr(f, n) for n in f.__all__]; "
+    said += "sys.exit(bool({'mne', 'matplotlib', 'sklearn', 'pyriemann'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", said], check=False).returncode == 0
 
 
 def pictures(folder: Path) -> set[str]:

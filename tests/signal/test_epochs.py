@@ -1,6 +1,7 @@
 """Cutting recordings into the windows of their trials."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from bci.config import EpochSettings
 from bci.errors import ChannelError, RecordingError, SettingsError, TrialError
 from bci.events import Marker, normalised_label
 from bci.signal import design_bandpass, filter_segments
-from bci.signal.epochs import cut_epochs
+from bci.signal.epochs import BY_HAND, REJECTED, cut_epochs
 from bci.signal.trials import find_trials
 from bci.sources.base import Channel, StreamInfo
 from bci.sources.recording import Recording
@@ -288,6 +289,20 @@ def test_events_within_a_trial_do_not_end_it() -> None:
     ]
 
 
+def test_a_trial_that_was_rejected_in_the_run_is_left_out_and_listed() -> None:
+    """`trial_rejected` takes the trial of the last cue before it; others stay, and none ends."""
+    recording = make_recording()
+    rejected = Marker(recording.markers[4].time_s + 1.0, "trial_rejected")
+    marked = replace(recording, markers=(*recording.markers, rejected))
+    found = find_trials(marked.markers, EVENTS)
+    assert [trial.rejected for trial in found] == [False, False, True, False, False, False]
+    assert found[2].length_s == pytest.approx(4.0)
+    epochs = cut_epochs([marked], settings())
+    assert epochs.n_trials == 5
+    assert [(item.reason, item.class_name) for item in epochs.left_out] == [(REJECTED, "left_hand")]
+    assert epochs.left_out[0].onset_s == pytest.approx(14.0)
+
+
 def test_a_day_with_lost_samples_says_which_trials_it_lost(shared_data: Path) -> None:
     """P1_002.xdf lost a quarter of its samples: the trials across its gaps are counted."""
     from bci.sources.reading import open_recording
@@ -310,3 +325,35 @@ def test_a_day_with_lost_samples_says_which_trials_it_lost(shared_data: Path) ->
     for cue in cues:
         share = np.count_nonzero((stamps >= cue) & (stamps < cue + 3.5)) / 437
         assert share > 0.8 or round(cue - stamps[0], 1) in left_out
+
+
+def test_trials_taken_out_by_hand_are_left_out_and_listed() -> None:
+    """A trial is named by its recording and onset; the same onset in another run stays."""
+    runs = [make_recording(name=f"run{k}.edf", seed=k) for k in (1, 2)]
+    everything = cut_epochs(runs, settings())
+    onset_s = float(everything.trial_onsets_s[1])
+    epochs = cut_epochs(runs, settings(left_out={"run1.edf": (round(onset_s, 4),)}))
+    assert epochs.n_trials == everything.n_trials - 1
+    assert [(o.recording, o.reason, o.class_name) for o in epochs.left_out] == [
+        ("run1.edf", BY_HAND, "right_hand")
+    ]
+    np.testing.assert_array_equal(np.delete(everything.X, 1, axis=0), epochs.X)
+
+
+def test_taking_out_a_whole_class_says_so() -> None:
+    """What is to do is to take some in again, not another window."""
+    run = make_recording()
+    onsets = tuple(2.0 + 6.0 * trial for trial in (0, 2, 4))
+    with pytest.raises(TrialError, match=r"left_hand is left.*by hand.*take some in again"):
+        cut_epochs([run], settings(left_out={"run1.edf": onsets}))
+
+
+def test_bad_channels_are_never_used() -> None:
+    """They are left out of all EEG channels and of those that are named, by any spelling."""
+    recording = make_recording()
+    for wanted in ((), ("C3", "C4")):
+        settings = EpochSettings(event_map=EVENTS, channels=wanted, bad_channels=("c4", "Fp1"))
+        assert "C4" not in cut_epochs([recording], settings).channels
+    settings = EpochSettings(event_map=EVENTS, bad_channels=("C3", "Cz", "C4"))
+    with pytest.raises(ChannelError, match="every channel is marked bad"):
+        cut_epochs([recording], settings)

@@ -111,6 +111,25 @@ def test_the_verdict_counts_channels_of_all_runs() -> None:
     assert worst_of([good, one], "Cz") == (one, 2)
 
 
+@pytest.mark.parametrize("rate_per_min", [35, 50, 60])
+@pytest.mark.parametrize("person", ["S001", "S042"])
+def test_who_blinks_all_the_time_is_counted_too(
+    shared_data: Path, person: str, rate_per_min: int
+) -> None:
+    """Blinks put into a run widen the spread that they are told from; four of five are found."""
+    recording = open_recording(shared_data / "eegmmidb" / f"{person}R04.edf")
+    rate_hz = recording.info.rate_hz
+    samples = recording.samples[:, recording.info.labels.index("Fp1")]
+    time_s = np.arange(len(samples)) / rate_hz
+    rng = np.random.default_rng(rate_per_min)
+    at = np.cumsum(60 / rate_per_min * rng.uniform(0.6, 1.4, 200))
+    at = at[at < time_s[-1] - 1]
+    blinks = sum(np.exp(-(((time_s - t) / 0.11) ** 2)) for t in at)
+    found = find_blinks(samples + 2.5e-4 * blinks, rate_hz)
+    nearest = np.abs(found[:, None] / rate_hz - at).min(axis=0)
+    assert np.count_nonzero(nearest < 0.15) >= 0.8 * len(at)
+
+
 def test_what_cannot_be_judged_is_refused() -> None:
     """A recording of seconds, and one without EEG, in a line that says what to do."""
     with pytest.raises(RecordingError, match=r"person.xdf lasts 4 s .* give a longer one"):
