@@ -26,6 +26,7 @@ from bci.errors import RolandicError
 from bci.events import Marker
 from bci.online import Decision, DecisionOutlet, LiveDecoding
 from bci.online.outputs import Output
+from bci.online.teaching import adapt_settings
 from bci.recording import RecorderStatus
 from bci.recording.eventlog import EventLog
 from bci.sources.reading import recording_hash
@@ -110,6 +111,12 @@ class Decoding:
         run = self._run
         decisions = run.live.decisions[-1:] if run is not None else []
         return decisions[0] if decisions else None
+
+    @property
+    def adapter_effect(self) -> dict[str, Any] | None:
+        """What adaptation comes to in this run; None without."""
+        run = self._run
+        return run.live.adapter_effect if run is not None else None
 
     @property
     def latency(self) -> dict[str, Any] | None:
@@ -197,6 +204,7 @@ class Decoding:
             on_notice=self._notices.say,
             n_kept=_N_KEPT,
             recorder=recorder,
+            adapt=adapt_settings(model, self._settings.adapt, self._settings.rewards),
         )
         try:
             live.begin()

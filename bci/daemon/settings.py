@@ -118,6 +118,12 @@ class DecodingSettings(OnlineSettings):
     ----------
     model : Path
         Relative to the settings file.
+    adapt : str
+        Arm by which the decoder goes on learning (`bci.decoders.adapt`); empty: what the model's
+        card says, else none.
+    rewards : str
+        Name of an LSL stream that says whether each trial was right (1) or wrong (0); empty: the
+        cues in the marker stream say it.
     publish : bool
         Put decisions on the network as an LSL stream: its port listens on every interface.
     name : str
@@ -125,6 +131,8 @@ class DecodingSettings(OnlineSettings):
     """
 
     model: Path
+    adapt: str = ""
+    rewards: str = Field(default="", max_length=200)
     publish: bool = False
     name: str = Field(default="Rolandic decisions", min_length=1, max_length=200)
 

@@ -171,9 +171,10 @@ class FgMDMDecoder(CovarianceDecoder):
         # left of it is how far the mean was from converged.
         rows = np.linalg.svd(weights, full_matrices=False)[2]
         self.directions_ = np.ascontiguousarray(rows[: int(target.max())])
-        self.whitenings_ = _class_whitenings(self._filtered(vectors), target)
+        self.whitenings_ = _class_whitenings(self.filtered(vectors), target)
 
-    def _filtered(self, vectors: F64) -> F64:
+    def filtered(self, vectors: F64) -> F64:
+        """Return the matrices of tangent vectors of which only the kept directions are left."""
         # Row by row, so that a window's bits do not depend on its company.
         kept = np.matmul(self.directions_, vectors[:, :, None])[:, :, 0]
         back = np.matmul(kept[:, None, :], self.directions_)[:, 0, :]
@@ -186,5 +187,5 @@ class FgMDMDecoder(CovarianceDecoder):
 
     def probabilities_from(self, C: Sequence[F64]) -> F64:
         """Return class probabilities from covariances."""
-        filtered = self._filtered(tangent_vectors(C[0], self.whitening_))
+        filtered = self.filtered(tangent_vectors(C[0], self.whitening_))
         return distance_probabilities(_class_distances(filtered, self.whitenings_))

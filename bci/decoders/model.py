@@ -2,8 +2,9 @@
 
 The file is a zip of ``card.json`` (`bci.decoders.card`), ``estimator.skops`` and, of a model that
 recentres, ``recentering.skops``. Skops writes arrays and attributes, not code, and reads only types
-that are trusted by name: the decoders of this package, and scikit-learn's and NumPy's own that
-skops trusts. Nothing is ever unpickled.
+that are trusted by name: the decoders of this package, scikit-learn's and NumPy's own that skops
+trusts, and, of a model whose card names a plugin's decoder, the one class that the installed plugin
+registers under that name (`bci.decoders.model_plugin`). Nothing is ever unpickled.
 """
 
 import io
@@ -31,6 +32,7 @@ from bci.decoders.combined import CombinedDecoder
 from bci.decoders.csp import CSPDecoder
 from bci.decoders.features import FeatureDecoder
 from bci.decoders.mdm import FgMDMDecoder, MDMDecoder
+from bci.decoders.model_plugin import check_plugin, plugin_card, plugin_type
 from bci.decoders.recalibration import RecalibratedDecoder
 from bci.decoders.recentering import Recentering
 from bci.decoders.tangent import TangentDecoder
@@ -273,7 +275,8 @@ class Model:
         import skops.io  # it goes through all of scikit-learn: 0.7 s, and seconds where dask is
 
         estimator = skops.io.dumps(self.estimator)
-        strange = set(skops.io.get_untrusted_types(data=estimator)) - set(TRUSTED_TYPES)
+        trusted = {*TRUSTED_TYPES, *plugin_type(self.decoder, self.estimator)}
+        strange = set(skops.io.get_untrusted_types(data=estimator)) - trusted
         if strange:
             raise ModelError(
                 f"decoder {self.decoder!r} cannot be saved: it holds {', '.join(sorted(strange))}, "
@@ -290,7 +293,7 @@ class Model:
             "artifact_limit_v": self.artifact_limit_v,
             "decoder": self.decoder,
             "card": self.card,
-        }
+        } | plugin_card(self.decoder, self.estimator)
         members = {_ESTIMATOR: estimator}
         if self.recentering is not None:
             document["recentering"] = {"tau_s": self.recentering.tau_s}
@@ -336,8 +339,9 @@ def load_model(path: Path) -> Model:
     try:
         members = _read_members(path)
         document = check_card(_parsed(members[_CARD]))
-        estimator = _read_skops(members[_ESTIMATOR])
-        if not isinstance(estimator, Decoder):
+        plugin = check_plugin(document)
+        estimator = _read_skops(members[_ESTIMATOR], plugin)
+        if not isinstance(estimator, (Decoder, *plugin)):
             raise ModelError(f"holds a {type(estimator).__name__} instead of a decoder")
         arrays = _read_skops(members[_RECENTERING]) if _RECENTERING in members else None
         model = _assembled(document, estimator, _recentering(document.get("recentering"), arrays))
@@ -383,18 +387,19 @@ def _parsed(card: bytes) -> object:
     return document
 
 
-def _read_skops(content: bytes) -> object:
+def _read_skops(content: bytes, plugin: Sequence[type] = ()) -> object:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    trusted = [*TRUSTED_TYPES, *(f"{kind.__module__}.{kind.__qualname__}" for kind in plugin)]
     try:
-        strange = set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)
+        strange = set(skops.io.get_untrusted_types(data=content)) - set(trusted)
         if strange:
             raise ModelError(
                 f"holds types that are not trusted ({', '.join(sorted(strange))}), and is not "
                 "opened: get it again from where it was trained"
             )
-        loaded: object = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+        loaded: object = skops.io.loads(content, trusted=trusted)
     except UntrustedTypesFoundException as error:
         raise ModelError("holds types that are not trusted, and is not opened") from error
     except ModelError:
@@ -419,9 +424,7 @@ def _recentering(settings: object, arrays: object) -> Recentering | None:
         raise ModelError(f"has a damaged card (recentering: {error}): train it again") from error
 
 
-def _assembled(
-    document: dict[str, Any], estimator: Decoder, recentering: Recentering | None
-) -> Model:
+def _assembled(document: dict[str, Any], estimator: Any, recentering: Recentering | None) -> Model:
     try:
         return Model(
             channels=tuple(str(name) for name in document["channels"]),

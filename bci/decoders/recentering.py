@@ -168,6 +168,11 @@ class RunningReference:
                 transport(M, R) for M, R in zip(means, self._references, strict=True)
             )
 
+    @property
+    def learned_at(self) -> int | None:
+        """Where the last window ended that moved the mean; None: none did since the start."""
+        return self._learned_at
+
     def transformed(self, C: Sequence[F64]) -> list[F64]:
         """Return covariances as they would be had the session not moved.
 

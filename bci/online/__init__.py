@@ -9,10 +9,12 @@ from bci.online.outputs import DecisionOutlet
 from bci.online.replay import Replay, replay
 from bci.online.runner import DecoderThread
 from bci.online.smoothing import Smoother
+from bci.online.teaching import AdaptSettings
 from bci.online.trials import Cue, TrialOutcome, score_trials
 from bci.online.verification import RunVerification, Verification, verify
 
 __all__ = [
+    "AdaptSettings",
     "Cue",
     "CueTracker",
     "Decision",

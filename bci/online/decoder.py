@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from bci.acquisition import RingBuffer, StreamClock
 from bci.config import OnlineSettings
 from bci.decoders.model import Model
+from bci.decoders.plugins import reason_of
+from bci.online.adaptation import Adaptation
 from bci.online.decision import LATE, OVERRAN, STALE, Decision, DecisionRule
 from bci.online.scorer import WindowScorer
 from bci.online.smoothing import Smoother
@@ -36,6 +38,8 @@ F64 = NDArray[np.float64]
 
 #: Hops whose windows a thread scores at a time.
 _PART = 8
+#: Why a window has no decision on which the decoder raised; letters of what it said.
+FAILED, _LONGEST = "decoder failed", 200
 
 
 @dataclass(slots=True)
@@ -100,11 +104,17 @@ class OnlineDecoder:
     until : callable, optional
         Says the sample before which the decoder's connection ended, None while it stands: nothing
         behind is decided on.
+    adaptation : Adaptation, optional
+        The arm that decides in place of the trained decoder, and goes on learning.
 
     Attributes
     ----------
     carried_on : mapping or None
         `learned` as it was given.
+    n_failed : int
+        Windows in a row, up to now, on which the decoder raised.
+    failed_by : str
+        The last reason.
 
     Raises
     ------
@@ -124,7 +134,9 @@ class OnlineDecoder:
         script: Script | None = None,
         learned: Mapping[str, Any] | None = None,
         until: Callable[[], int | None] = lambda: None,
+        adaptation: Adaptation | None = None,
     ) -> None:
+        self.adaptation = adaptation
         self._model, self._ring, self._settings, self._clock = model, ring, settings, clock
         self._until, self.carried_on = until, learned
         self._picks = np.asarray(model.match_stream(info), dtype=np.intp)
@@ -149,9 +161,10 @@ class OnlineDecoder:
         self._n_since_gap = 0
         self._restarted_by = "gap"
         self._window = np.empty((1, n_channels, self.length))
-        self._scorer = WindowScorer(model, self.length, self.hop, learned)
+        self._scorer = WindowScorer(model, self.length, self.hop, learned, adaptation)
         self._smoother = Smoother(settings, self.hop_s, len(model.classes))
         self._rule = DecisionRule(settings, self.hop_s, model.classes)
+        self.n_failed, self.failed_by = 0, ""
         self._restart_wanted = False
         self._evidence_lost = False
         self._replaying = script is not None
@@ -187,9 +200,26 @@ class OnlineDecoder:
         The first comes when a whole window of signal has passed since the start.
         """
         for hop in self._hops():
-            raw = None if hop.reason else self._scorer.probabilities(self._window[0], hop.end)
-            yield self._decided(hop, raw)
+            yield self._decided(*self._scored(hop))
             self._scorer.learn()
+            if self.adaptation is not None:
+                self.adaptation.at_boundary(hop.end)
+
+    def _scored(self, hop: _Hop) -> tuple[_Hop, F64 | None]:
+        """Return the newest window's probabilities; None, and why, when the decoder raised."""
+        if hop.reason:
+            return hop, None
+        try:
+            raw = self._scorer.probabilities(self._window[0], hop.end)
+        except Exception as error:
+            # A plugin's decoder may raise anything: this window has no decision, the next may.
+            self.n_failed += 1
+            if self.n_failed == 1:
+                _log.exception("the decoder failed on the window that ends at %d", hop.end)
+            self.failed_by = f"{FAILED} ({reason_of(error)[:_LONGEST]})"
+            return hop._replace(reason=self.failed_by), None
+        self.n_failed = 0
+        return hop, raw
 
     def advance_together(self, pool: Executor, n_threads: int) -> Iterator[Decision]:
         """Yield the decisions of `advance`, to the last bit, with the work shared by threads.
@@ -286,6 +316,9 @@ class OnlineDecoder:
         self._append(samples[at:])
         n = min(self._n_since_gap, self.length)
         self._scorer.append(self._history[:, self._filled - n : self._filled])
+        if self.adaptation is not None:
+            n = min(self._n_since_gap, self.hop)
+            self.adaptation.keep(self._next, self._history[:, self._filled - n : self._filled])
 
     def _append(self, samples: F64) -> None:
         broken = np.flatnonzero(~np.isfinite(samples).all(axis=1))

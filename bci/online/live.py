@@ -13,6 +13,7 @@ from bci.acquisition import Acquisition, RingBuffer
 from bci.config import OnlineSettings
 from bci.decoders import Model
 from bci.events import Marker
+from bci.online.adaptation import Update
 from bci.online.cues import CueTracker
 from bci.online.decision import Decision, Presentation
 from bci.online.decoder import OnlineDecoder
@@ -21,6 +22,7 @@ from bci.online.latency import LatencyReport, Lengths
 from bci.online.outputs import Output
 from bci.online.process import realtime_interpreter
 from bci.online.runner import DecoderThread
+from bci.online.teaching import AdaptSettings, Teacher
 from bci.online.trials import TrialOutcome
 from bci.recording.eventlog import EventLog
 from bci.recording.status import RecorderStatus
@@ -58,11 +60,17 @@ class LiveDecoding:
     recorder : callable or None
         Gives how the recorder is that writes the stream down (a few times a second; None while
         that is unknown). With it, no run begins before the recorder holds the connection's samples.
+    adapt : AdaptSettings or None
+        How the decoder goes on learning; None: as it was trained, but for recentering.
+    on_update : callable
+        Called in the decoder's thread with what became of each trial that was learned from.
 
     Raises
     ------
     ModelError
         When the stream has not what the model needs.
+    SettingsError
+        When the arm of `adapt` does not exist for the model.
     """
 
     def __init__(
@@ -80,6 +88,8 @@ class LiveDecoding:
         on_notice: Callable[[str], Any] = lambda text: None,
         n_kept: int | None = None,
         recorder: Callable[[], RecorderStatus | None] | None = None,
+        adapt: AdaptSettings | None = None,
+        on_update: Callable[[Update], Any] = lambda update: None,
     ) -> None:
         model.match_stream(acquisition.info)
         self._model, self._acquisition, self._settings = model, acquisition, settings
@@ -88,11 +98,16 @@ class LiveDecoding:
         self._n_kept, self._recorder = n_kept, recorder
         self._footing = Footing(acquisition, recorder)
         self._amplifier_s = device_offset_s(acquisition.info)
+        self._teacher: Teacher | None = None
+        if adapt is not None:
+            self._teacher = Teacher(adapt, model, settings, on_notice, on_update)
+        self._on_outcome = on_outcome
         self._tracker = CueTracker(
-            model, acquisition.ring, settings, self._cue_came, on_outcome, n_kept
+            model, acquisition.ring, settings, self._cue_came, self._trial_over, n_kept
         )
         self._outputs = [*outputs, self._tracker.take_decision]
         self._decoder: OnlineDecoder | None = None
+        self._marker_s = math.nan
         self._thread: DecoderThread | None = None
         self._process = ExitStack()
 
@@ -130,6 +145,16 @@ class LiveDecoding:
         """Trials that are over; the newest, where not all are kept."""
         return self._tracker.outcomes
 
+    @property
+    def adapter_effect(self) -> dict[str, Any] | None:
+        """What adaptation comes to so far (`Teacher.effect`); None without."""
+        return self._teacher.effect if self._teacher is not None else None
+
+    def reward(self, value: float, time_s: float | None = None) -> None:
+        """Take by key whether the newest trial was right (1) or wrong (0); from any thread."""
+        if self._teacher is not None:
+            self._teacher.reward(value, lsl_clock() if time_s is None else time_s)
+
     def begin(self) -> None:
         """Start to decide with the samples that come from now on.
 
@@ -139,11 +164,19 @@ class LiveDecoding:
 
         When the connection is lost the run ends at its last sample; after the return another
         begins, whose filter and smoothing start anew. Recentering carries on, from a state that
-        the log holds.
+        the log holds; so does what the arm has learned.
+
+        Raises
+        ------
+        StreamError
+            When the stream of rewards is not there.
         """
         ring = self._acquisition.ring
         self._process.enter_context(realtime_interpreter())
         _warm_up(self._model, self._acquisition.info, self._settings)
+        if self._teacher is not None:
+            _warm_up_learning(self._teacher, self._model)
+            self._teacher.begin()
         # One chunk is let pass: samples that were on their way when the recorder subscribed may
         # not be in its file.
         idle = not ring.wait_for(ring.n_written + 1, _CHUNK_S)
@@ -174,6 +207,7 @@ class LiveDecoding:
             n_kept=self._n_kept,
             next_run=self._next_run,
             hop_s=hop_samples(self._settings.hop_s, model.rate_hz) / model.rate_hz,
+            teacher=self._teacher,
         )
         self._thread.start()
 
@@ -182,6 +216,10 @@ class LiveDecoding:
         start = self._footing.start(idle=idle)
         if start is None:
             return None
+        adaptation = self._teacher.next_adaptation() if self._teacher is not None else None
+        learned = None
+        if self._decoder is not None and self._teacher is None:
+            learned = self._decoder.learned
         self._decoder = OnlineDecoder(
             self._model,
             self._acquisition.ring,
@@ -189,27 +227,44 @@ class LiveDecoding:
             self._settings,
             start_sample=start.sample,
             clock=lsl_clock,
-            learned=self._decoder.learned if self._decoder is not None else None,
+            learned=learned,
             until=partial(self._acquisition.connection_end, start.connection),
+            adaptation=adaptation,
         )
         return self._decoder
 
     def take_marker(self, marker: Marker) -> None:
         """Take a marker as it arrives."""
+        self._marker_s = marker.time_s
         self._tracker.take_marker(marker)
 
     def _cue_came(self, label: str) -> None:
         if self._decoder is not None:
             self._decoder.restart_evidence()
+        if self._teacher is not None:
+            self._teacher.trial_began(self._marker_s)
         self._on_cue(label)
+
+    def _trial_over(self, outcome: TrialOutcome) -> None:
+        if self._teacher is not None:
+            self._teacher.trial_over(outcome)
+        self._on_outcome(outcome)
 
     def finish(self) -> None:
         """Decide what is complete and end."""
         self._process.close()
-        if self._thread is None:
-            return
-        self._thread.stop()
-        self._tracker.finish()
+        if self._thread is not None:
+            self._thread.stop()
+            self._tracker.finish()
+        if self._teacher is not None:
+            self._teacher.finish()
+
+
+def _warm_up_learning(teacher: Teacher, model: Model) -> None:
+    length = window_samples(model.epochs, model.rate_hz)
+    noise = np.random.default_rng(0).standard_normal((2, len(model.channels), length))
+    with threadpool_limits(1):
+        teacher.warm_up(noise * model.artifact_limit_v.min() / 20)
 
 
 def _chunk_samples(ring: RingBuffer) -> float:

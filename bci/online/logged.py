@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bci.config import OnlineSettings
+from bci.decoders.model import Model
 from bci.errors import ModelError, RecordingError
+from bci.online.adaptation import Adaptation, Update
 from bci.online.decision import LATE, OVERRAN, STALE
 from bci.online.decoder import Script
 from bci.online.runner import CONNECTION_LOST
+from bci.online.teaching import replayed_adaptation
 from bci.recording.eventlog import read_event_log
 from bci.sources.files import recording_hash
 from bci.sources.recording import Recording
@@ -48,6 +52,10 @@ class LoggedRun:
         Samples before which evidence was restarted.
     jumps : dict of int to int
         Where the ring overran, and where the decoder went on.
+    updates : list of dict
+        What the decoder's arm learned.
+    broken_at : int or None
+        The hop at which the arm was out.
     end : dict or None
         The event that ended it; None: the log does not go so far.
     """
@@ -56,6 +64,8 @@ class LoggedRun:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     restarts: list[int] = field(default_factory=list)
     jumps: dict[int, int] = field(default_factory=dict)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    broken_at: int | None = None
     end: dict[str, Any] | None = None
 
     @property
@@ -89,6 +99,10 @@ class LoggedRun:
             self.restarts.append(event["sample"])
         elif kind == "overrun":
             self.jumps[event["sample"]] = event["to_sample"]
+        elif kind == "adaptation_updated":
+            self.updates.append(event)
+        elif kind == "adaptation_failed":
+            self.broken_at = event["sample"]
         elif kind in ("online_finished", "decoder_failed"):
             self.end = event
 
@@ -103,6 +117,15 @@ class LoggedRun:
             },
             jumps={sample + shift: to + shift for sample, to in self.jumps.items()},
         )
+
+    def adaptation(self, model: Model, settings: OnlineSettings, shift: int) -> Adaptation | None:
+        """Return what learns again as it did live, with `shift` added to samples; None: nothing."""
+        header = self.start.get("adaptation")
+        if header is None:
+            return None
+        updates = [Update.from_dict(event, shift) for event in self.updates]
+        broken_at = None if self.broken_at is None else self.broken_at + shift
+        return replayed_adaptation(model, settings, header, updates, broken_at)
 
     def found_in(self, stamps: F64) -> int | None:
         """Return where its first sample is among stamps, or None."""

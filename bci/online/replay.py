@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from bci.acquisition import Acquisition, timeline
 from bci.config import OnlineSettings
 from bci.decoders.model import Model
+from bci.online.adaptation import Adaptation
 from bci.online.decision import Decision
 from bci.online.decoder import OnlineDecoder, Script
 from bci.online.trials import Cue, TrialOutcome, score_trials
@@ -133,6 +134,7 @@ def decode(
     script: Script | None = None,
     learned: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    adaptation: Adaptation | None = None,
 ) -> tuple[list[Decision], OnlineDecoder]:
     """Run the decoder over a recording; the parameters are those of `replay`.
 
@@ -140,6 +142,8 @@ def decode(
     ----------
     learned : mapping, optional
         What recentering carries on from (`OnlineDecoder.learned`).
+    adaptation : Adaptation, optional
+        What decides and learns in place of the trained decoder.
     """
     source = PlaybackSource(recording)
     acquisition = Acquisition(source, buffer_s=30.0, clock=lambda: math.nan)
@@ -153,6 +157,7 @@ def decode(
         start_sample=start_sample,
         script=script if script is not None else Script(),
         learned=learned,
+        adaptation=adaptation,
     )
     decisions: list[Decision] = []
     report_every = max(1, recording.n_samples // 50)

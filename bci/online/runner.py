@@ -35,6 +35,7 @@ from bci.online.decoder import OnlineDecoder
 from bci.online.latency import LatencyAccount
 from bci.online.lateness import LateSpeaker
 from bci.online.outputs import Output
+from bci.online.teaching import Teacher
 from bci.recording.eventlog import EventLog
 from bci.sources.clock import lsl_clock
 
@@ -45,6 +46,9 @@ _log = logging.getLogger(__name__)
 _WAIT_S = 0.1
 # How often outputs are told that there is still no signal.
 _REMIND_S = 1.0
+
+# Windows in a row on which a decoder may raise before it is spoken of.
+_MOST_FAILED = 10
 
 # Between looks whether another run may begin (s).
 _LOOK_S = 0.05
@@ -87,6 +91,8 @@ class DecoderThread:
         soon as there is one. None: the thread ends with the connection.
     hop_s : float or None
         Of the decoders, if the first is not there yet.
+    teacher : Teacher or None
+        Hears what becomes of trials that the decoder's arm learns from.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class DecoderThread:
         n_kept: int | None = None,
         next_run: Callable[[], OnlineDecoder | None] | None = None,
         hop_s: float | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         if hop_s is None:
             if decoder is None:
@@ -127,6 +134,8 @@ class DecoderThread:
         self.account = LatencyAccount(hop_s, amplifier_s)
         self.error: BaseException | None = None
         self._n_decided = 0
+        self._teacher = teacher
+        self._said_broken = self._said_failing = False
 
     def start(self) -> None:
         """Start to decide."""
@@ -272,6 +281,8 @@ class DecoderThread:
         fields = {"stamp": stamp, "stamp_repeat": repeat, **self._header, "sample": start}
         if decoder.carried_on is not None:
             fields["recentering_carried_on"] = decoder.carried_on
+        if decoder.adaptation is not None and self._teacher is not None:
+            fields["adaptation"] = self._teacher.header(decoder.adaptation)
         self._write("online_started", **fields)
 
     def _hand_out(self, decoder: OnlineDecoder) -> None:
@@ -289,6 +300,37 @@ class DecoderThread:
         for sample, to_sample in decoder.script.jumps.items():
             if sample not in jumps_before:
                 self._write("overrun", sample=sample, to_sample=to_sample)
+
+        self._tell_of_failures(decoder)
+        self._tell_of_learning(decoder)
+
+    def _tell_of_failures(self, decoder: OnlineDecoder) -> None:
+        """Say once, until it works again, that the decoder raises window after window."""
+        if decoder.n_failed < _MOST_FAILED:
+            self._said_failing &= decoder.n_failed > 0
+        elif not self._said_failing:
+            self._said_failing = True
+            self._on_notice(
+                f"no decisions: the {decoder.failed_by} on {decoder.n_failed} windows in a row; go "
+                "on with another model"
+            )
+
+    def _tell_of_learning(self, decoder: OnlineDecoder) -> None:
+        adaptation = decoder.adaptation
+        if adaptation is None or self._teacher is None:
+            return
+        for update in adaptation.take_updates():
+            self._write("adaptation_updated", **update.as_dict())
+            self._teacher.took(update)
+        if not adaptation.works and not self._said_broken:
+            self._said_broken = True
+            self._write(
+                "adaptation_failed", sample=adaptation.broken_at, reason=adaptation.broken_by
+            )
+            self._on_notice(
+                f"arm {adaptation.name} failed, the decoder as it was trained goes on "
+                f"({adaptation.broken_by})"
+            )
 
     def _tell_outputs(self, decision: Decision) -> None:
         for output in tuple(self._outputs):

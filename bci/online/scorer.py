@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from bci.decoders import CovarianceDecoder, RunningReference, View
 from bci.decoders.base import picked
 from bci.decoders.model import Model
+from bci.decoders.plugins import is_ours
+from bci.online.adaptation import Adaptation
 from bci.riemann import SlidingCovariance
 
 __all__ = ["WindowScorer"]
@@ -40,15 +42,23 @@ class WindowScorer:
         Of windows and hops, in samples.
     learned : mapping, optional
         `learned` of another scorer: the reference point goes on from there.
+    adaptation : Adaptation, optional
+        The arm that decides in place of the trained decoder; the reference point, too, is its.
     """
 
     def __init__(
-        self, model: Model, length: int, hop: int, learned: Mapping[str, Any] | None = None
+        self,
+        model: Model,
+        length: int,
+        hop: int,
+        learned: Mapping[str, Any] | None = None,
+        adaptation: Adaptation | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._adaptation = model, adaptation
+        self._unobserved: tuple[Any, int] | None = None
         self._sliding: list[tuple[View, SlidingCovariance]] = []
         self._reference: RunningReference | None = None
-        if model.recentering is not None:
+        if model.recentering is not None and adaptation is None:
             self._reference = RunningReference(model.recentering, length, model.rate_hz)
             if learned is not None:
                 self._reference.carry_on(learned)
@@ -97,6 +107,8 @@ class WindowScorer:
         -------
         ndarray of float64, shape (n_classes,)
         """
+        if self._adaptation is not None:
+            return self._adapted(self._adaptation, window, end)
         if not self._sees_covariances:
             alone: F64 = self._model.probabilities(window[None])[0]
             return alone
@@ -108,11 +120,29 @@ class WindowScorer:
         result: F64 = self._model.probabilities_from(C)[0]
         return result
 
+    def _adapted(self, adaptation: Adaptation, window: F64, end: int) -> F64:
+        self.learn()
+        given: Any = window[None]
+        if adaptation.by_covariances is not None:
+            given = self._covariances(window)
+        p = adaptation.probabilities(given, end) if adaptation.works else None
+        if p is not None:
+            self._unobserved = given, end
+            return p
+        if self._sees_covariances:
+            frozen: F64 = self._model.probabilities_from(self._covariances(window))[0]
+            return frozen
+        frozen = self._model.probabilities(window[None])[0]
+        return frozen
+
     def learn(self) -> None:
         """Let the reference point follow the last window, if the model recentres.
 
         To be called when there is time: before the next window it is done in any case.
         """
+        if self._adaptation is not None and self._unobserved is not None:
+            self._adaptation.observe(*self._unobserved)
+            self._unobserved = None
         if self._reference is not None and self._unlearned is not None:
             self._reference.learn(*self._unlearned)
         self._unlearned = None
@@ -120,6 +150,8 @@ class WindowScorer:
     @property
     def moved_db(self) -> float | None:
         """How far the reference point has moved (dB); None where it stays."""
+        if self._adaptation is not None:
+            return self._adaptation.moved_db
         return None if self._reference is None else self._reference.moved_db
 
     @property
@@ -132,7 +164,9 @@ class WindowScorer:
     @property
     def in_any_order(self) -> bool:
         """True when a window's probabilities do not depend on other windows."""
-        return self._sees_covariances and self._reference is None
+        free = self._reference is None and self._adaptation is None
+        # A plugin's may raise, or not be safe in threads.
+        return self._sees_covariances and free and is_ours(self._model.estimator)
 
     def covariances(self, window: F64) -> list[F64]:
         """Return the window's covariances, shape (1, n, n), one a view; they are the caller's."""

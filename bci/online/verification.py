@@ -49,6 +49,8 @@ class RunVerification:
         Whether the log goes on to the end of the run; what was cut off cannot be compared.
     ended : str
         Why it ended.
+    n_updates, n_updates_identical : int
+        What the decoder's arm learned from, and what came out with the same bits.
     """
 
     stamp: float
@@ -61,6 +63,8 @@ class RunVerification:
     differences: tuple[str, ...]
     complete: bool
     ended: str
+    n_updates: int = 0
+    n_updates_identical: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -125,10 +129,15 @@ class Verification:
         return self.n_logged - self.n_identical - explained
 
     @property
+    def n_updates_failed(self) -> int:
+        """Updates of the decoder's arm that came out with other bits."""
+        return sum(run.n_updates - run.n_updates_identical for run in self.runs)
+
+    @property
     def reproduced(self) -> bool:
         """Whether every decision came out as logged, as exactly as can be asked for here."""
         if self.same_machine:
-            return self.complete and not self.n_failed
+            return self.complete and not self.n_failed and not self.n_updates_failed
         return (
             self.complete
             and not self.differences
@@ -185,11 +194,12 @@ def _verified(
     for run in runs:
         part = _Part.of(run, recording, stamps)
         again: list[Decision] = []
+        hashes: dict[int, str] = {}
         if part is not None:
             report = progress and partial(_report, progress, part.first, recording.n_samples)
-            again, moved_db = part.decode(model, report)
+            again, hashes, moved_db = part.decode(model, report)
             n_done += part.stop - part.first
-        found.append(_compared(run, part, again))
+        found.append(_compared(run, part, again, hashes))
         decisions += again
     elapsed_s = time.perf_counter() - began
     settings = OnlineSettings.make(**runs[0].start["settings"])
@@ -239,8 +249,8 @@ class _Part:
 
     def decode(
         self, model: Model, progress: Callable[[int, int], None] | None
-    ) -> tuple[list[Decision], float | None]:
-        """Decide again, as far as the log goes."""
+    ) -> tuple[list[Decision], dict[int, str], float | None]:
+        """Decide again, as far as the log goes; and say what was learned at which sample."""
         last = max((d["sample"] for d in self.run.decisions), default=self.run.start["sample"])
         part = slice(self.first, min(self.stop, last + self.shift))
         alone = replace(
@@ -251,18 +261,27 @@ class _Part:
             gaps=(),
             returns=(),
         )
+        settings = OnlineSettings.make(**self.run.start["settings"])
+        start = int(self.run.start["sample"])
+        adaptation = self.run.adaptation(model, settings, -start)
         decisions, decoder = decode(
             alone,
             model,
-            OnlineSettings.make(**self.run.start["settings"]),
-            script=self.run.script(-int(self.run.start["sample"])),
+            settings,
+            script=self.run.script(-start),
             learned=self.run.start.get("recentering_carried_on"),
             progress=progress,
+            adaptation=adaptation,
         )
-        return [replace(d, sample=d.sample + self.first) for d in decisions], decoder.moved_db
+        updates = adaptation.take_updates() if adaptation is not None else []
+        hashes = {update.asked + start: update.state_sha256 for update in updates}
+        decided = [replace(d, sample=d.sample + self.first) for d in decisions]
+        return decided, hashes, decoder.moved_db
 
 
-def _compared(run: LoggedRun, part: _Part | None, again: list[Decision]) -> RunVerification:
+def _compared(
+    run: LoggedRun, part: _Part | None, again: list[Decision], hashes: dict[int, str]
+) -> RunVerification:
     shift = part.shift if part is not None else 0
     stop = part.stop if part is not None else 0
     present = [d for d in run.decisions if d["sample"] + shift <= stop]
@@ -275,6 +294,7 @@ def _compared(run: LoggedRun, part: _Part | None, again: list[Decision]) -> RunV
         if not explained:
             differences.insert(0, _absence(part, n_absent, *absent))
     end = run.end or {}
+    learned = [u for u in run.updates if not u["error"]]
     return RunVerification(
         stamp=run.start["stamp"],
         n_logged=len(run.decisions),
@@ -286,6 +306,8 @@ def _compared(run: LoggedRun, part: _Part | None, again: list[Decision]) -> RunV
         differences=tuple(differences[:_N_TOLD]),
         complete=run.complete,
         ended=str(end.get("reason", "")),
+        n_updates=len(learned),
+        n_updates_identical=sum(hashes.get(u["asked"]) == u["state_sha256"] for u in learned),
     )
 
 
