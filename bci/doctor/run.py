@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from bci.checks import Check, failed
-from bci.doctor import lsl, machine, packages, ports, window
+from bci.doctor import lsl, machine, packages, plugins, ports, window
 
 __all__ = ["CHECKS", "examine"]
 
@@ -14,6 +14,7 @@ _log = logging.getLogger(__name__)
 CHECKS: dict[str, Callable[[str], Check]] = {
     "Python": packages.python,
     "packages": packages.packages,
+    "plugins": plugins.plugins,
     "compiled kernels": machine.kernels,
     "folders": machine.folders,
     "disk": machine.disk,

@@ -27,21 +27,23 @@ from typing import Any
 
 from bci.acquisition import Acquisition
 from bci.config import EpochSettings, OnlineSettings
-from bci.decoders import Model, platform_card
+from bci.decoders import Model, load_model, platform_card
+from bci.decoders.adapt import reference_for, with_arm
 from bci.decoders.recentering import check_time_constant
 from bci.errors import InputError, RecordingError, RolandicError, StreamLostError
 from bci.evaluation.training import train_model
 from bci.experiment.runs import OnlineResult, Run, RunContext
+from bci.experiment.sealing import next_log, seal_log
 from bci.experiment.states import ExperimentError, ExperimentEvents, State, tell
 from bci.experiment.streams import Streams
 from bci.online import LiveDecoding
 from bci.online.outputs import Output
+from bci.online.teaching import adapt_settings, check_arm
 from bci.private import private_folder
 from bci.recording import RecorderSummary, RunRecording
-from bci.recording.eventlog import EventLog, session_files
+from bci.recording.eventlog import EventLog
 from bci.recording.naming import next_free, release
 from bci.sources.discovery import StreamQuery
-from bci.sources.files import file_hash
 from bci.sources.reading import open_recording, recording_hash
 
 __all__ = ["Experiment"]
@@ -64,9 +66,18 @@ class Experiment:
         Of the decoder.
     recenter_s : float, optional
         Let the reference point follow the signal online, with this time constant (s).
+    adapt : str
+        Arm by which the decoder goes on learning online (`bci.decoders.adapt`); empty: what the
+        model's card says, else none. It may be set anew between runs, as may the attribute
+        `rewards`: empty, cues tell how a trial went; ``"key"``: `LiveDecoding.reward` does; else
+        the name of an LSL stream that does.
     give_up_s : float
         A run whose stream has sent nothing for so long has failed (s). Until then the stream is
         looked for, and no decision is made.
+    resume : bool
+        The folder may hold a session already: it goes on there, in a log of its own.
+    orphan_s : float
+        How long a recording goes on when this process is gone; `rejoin` takes it over (s).
     """
 
     def __init__(
@@ -78,26 +89,34 @@ class Experiment:
         decoder: str = "acm-svm",
         params: Mapping[str, Any] | None = None,
         recenter_s: float | None = None,
+        adapt: str = "",
         give_up_s: float = 20.0,
+        resume: bool = False,
+        orphan_s: float = 60.0,
     ) -> None:
         if recenter_s is not None:
             check_time_constant(recenter_s)
+        check_arm(adapt)
         private_folder(folder)
         self.folder, self.epochs, self.online = folder, epochs, online
         self.decoder, self.params, self.recenter_s = decoder, dict(params or {}), recenter_s
-        self.give_up_s = give_up_s
+        self.give_up_s, self.orphan_s = give_up_s, orphan_s
+        self.adapt, self.rewards = adapt, ""
+        self._adapter_effect: dict[str, Any] | None = None
         self.events = ExperimentEvents()
         self.state = State.IDLE
         self.calibrations: list[Path] = []
         self.recorded: list[RecorderSummary] = []
         self.model: Model | None = None
         self.model_path = folder / "model.bci"
-        self.log = EventLog(folder / "session.jsonl")
+        self.log = EventLog(next_log(folder) if resume else folder / "session.jsonl")
         self._streams = Streams(self.log, self._notice)
+        self._streams.marker_takers.append(partial(tell, self.events.marker_received))
         self._work = threading.RLock()
         self._cancelled = threading.Event()
         self._failure: BaseException | None = None
         self._recording: RunRecording | None = None
+        self._live: LiveDecoding | None = None
         self.log.write("session_started", platform=platform_card(), decoder=decoder)
 
     @property
@@ -234,7 +253,9 @@ class Experiment:
         first_sample = acquisition.ring.n_written
         self._cancelled.clear()
         self._failure = None
-        recording = RunRecording(self._streams.queries, path, self.log, self._notice, self._fail)
+        recording = RunRecording(
+            self._streams.queries, path, self.log, self._notice, self._fail, orphan_s=self.orphan_s
+        )
         self._recording = recording
         try:
             recording.start()
@@ -267,6 +288,37 @@ class Experiment:
             raise self._failure
         return completed
 
+    def rejoin(self, path: Path, markers: StreamQuery | None = None, *, go_on: bool) -> None:
+        """Take over the recording of a run whose owner is gone, and close it in order.
+
+        Parameters
+        ----------
+        path : Path
+        markers : StreamQuery, optional
+            Recorded from now on, too: those of the owner are gone with it.
+        go_on : bool
+            Record on until `stop`; else it is closed at once.
+
+        Raises
+        ------
+        RecordingError
+            When nothing records it any more, with how it ended; or it cannot be closed.
+        """
+        with self._working("rejoin", State.CALIBRATING):
+            self._cancelled.clear()
+            self._failure = None
+            recording = RunRecording.attach(path, self.log, self._notice, self._fail)
+            self._recording = recording
+            try:
+                if go_on and markers is not None:
+                    recording.add(markers)
+                if go_on:
+                    self._cancelled.wait()
+            finally:
+                self.recorded.append(recording.stop(completed=False))
+            if self._failure is not None:
+                raise self._failure
+
     @staticmethod
     def _gap_notice(acquisition: Acquisition, first_sample: int, path: Path) -> list[str]:
         """Say what is missing within a run; a pause of the stream before it is no loss."""
@@ -290,9 +342,11 @@ class Experiment:
                 self.epochs,
                 self.decoder,
                 self.params,
-                recenter_s=self.recenter_s,
+                recenter_s=self._reference_s,
                 progress=partial(tell, self.events.training_progressed),
             )
+            if self.adapt:
+                model = with_arm(model, self.adapt)
             model.save(self.model_path, overwrite=True)
             self.model = model
             self.log.write(
@@ -300,10 +354,52 @@ class Experiment:
                 file=self.model_path.name,
                 sha256=recording_hash(self.model_path),
                 decoder=self.decoder,
-                recenter_s=self.recenter_s,
+                recenter_s=self._reference_s,
                 recordings=[path.name for path in self.calibrations],
             )
         return model
+
+    @property
+    def _reference_s(self) -> float | None:
+        if self.recenter_s is not None:
+            return self.recenter_s
+        return reference_for(self.adapt, self.decoder)
+
+    def use_model(self, path: Path) -> Model:
+        """Take a model that was trained before, here or elsewhere.
+
+        Raises
+        ------
+        ModelError
+            When it cannot be read, or the connected stream has not what it needs.
+        """
+        with self._working("use_model"):
+            model = load_model(path)
+            if self.acquisition is not None:
+                model.match_stream(self.acquisition.info)
+            self.model, self.model_path = model, path
+            self.log.write("model_chosen", file=path.name, sha256=recording_hash(path))
+        return model
+
+    @property
+    def live(self) -> LiveDecoding | None:
+        """The decoder of the online run that is going on."""
+        return self._live
+
+    @property
+    def adapter_effect(self) -> dict[str, Any] | None:
+        """What adaptation comes to in the online run that goes on, or came to in the last.
+
+        `bci.online.teaching.Teacher.effect`: among others the running score ``ahead``, and
+        ``adapted`` and ``frozen``, accuracies on the same trials. None without adaptation.
+        """
+        live = self._live
+        return live.adapter_effect if live is not None else self._adapter_effect
+
+    @property
+    def recording(self) -> RunRecording | None:
+        """The recording of the run that is going on, or of the last."""
+        return self._recording
 
     def go_online(self, run: Run, *, outputs: Sequence[Output] = ()) -> OnlineResult:
         """Decode a run live, and record it.
@@ -343,14 +439,18 @@ class Experiment:
                 on_failure=self._fail,
                 on_notice=self._notice,
                 recorder=lambda: self._recording.status if self._recording is not None else None,
+                adapt=adapt_settings(model, self.adapt, self.rewards),
             )
 
             def decide(context: RunContext) -> bool:
                 try:
+                    self._live = live
                     live.begin()
                     return run(context)
                 finally:
                     live.finish()
+                    self._adapter_effect = live.adapter_effect
+                    self._live = None
 
             path = next_free(self.folder, "online-{run}.xdf")
             self._streams.marker_takers.append(live.take_marker)
@@ -366,6 +466,7 @@ class Experiment:
                 completed,
                 live.moved_db,
                 live.latency,
+                live.adapter_effect,
             )
 
     def stop(self) -> None:
@@ -386,19 +487,7 @@ class Experiment:
 
     def _seal(self) -> None:
         """Close the log with the hash of each file; what has been hashed is not read again."""
-        known = {
-            summary.path.name: summary.readback.sha256
-            for summary in self.recorded
-            if summary.readback is not None
-        }
         try:
-            with self.log:
-                self.log.write("session_closed")
-                self.log.seal(
-                    {
-                        name: known.get(name) or file_hash(file)
-                        for name, file in session_files(self.log.path).items()
-                    }
-                )
+            seal_log(self.log, self.recorded)
         except (InputError, OSError) as error:
             tell(self.events.noticed, f"the event log could not be sealed: {error}")

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bci.acquisition import RingBuffer
 from bci.online import Decision, LatencyReport, TrialOutcome
@@ -38,7 +39,11 @@ Run = Callable[[RunContext], bool]
 
 @dataclass(frozen=True, slots=True)
 class OnlineResult:
-    """What an online run gave; `moved_db` is how far the reference point moved, if it does."""
+    """What an online run gave.
+
+    `moved_db` is how far the reference point moved, if it does; `adaptation` what adaptation came
+    to (`bci.online.teaching.Teacher.effect`), if there was any.
+    """
 
     recording: Path
     recorded: RecorderSummary
@@ -47,3 +52,4 @@ class OnlineResult:
     completed: bool
     moved_db: float | None = None
     latency: LatencyReport = field(default_factory=lambda: LatencyReport({}), repr=False)
+    adaptation: dict[str, Any] | None = None

@@ -6,6 +6,7 @@ import logging
 from psygnal import EmitLoopError, Signal, SignalGroup, SignalInstance
 
 from bci.errors import InputError
+from bci.events import Marker
 from bci.online import Decision, TrialOutcome
 from bci.paradigm import Step
 
@@ -36,6 +37,7 @@ class ExperimentEvents(SignalGroup):
     noticed = Signal(str)
     step_reached = Signal(Step, float)
     cue_received = Signal(str)
+    marker_received = Signal(Marker)
     decision_made = Signal(Decision)
     trial_finished = Signal(TrialOutcome)
     training_progressed = Signal(int, int)

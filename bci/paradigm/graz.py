@@ -18,7 +18,16 @@ from pydantic import Field, model_validator
 from bci.config import Settings
 from bci.events import CLASSES
 
-__all__ = ["GrazSettings", "Step", "TrialPlan", "plan_run", "run_length_s", "run_steps"]
+__all__ = [
+    "GrazSettings",
+    "Step",
+    "TrialPlan",
+    "plan_run",
+    "run_length_s",
+    "run_steps",
+    "trial_end_s",
+    "trial_steps",
+]
 
 
 class GrazSettings(Settings):
@@ -116,20 +125,30 @@ def plan_run(settings: GrazSettings, run: int = 0) -> list[TrialPlan]:
     return trials
 
 
+def trial_end_s(settings: GrazSettings, trial: TrialPlan) -> float:
+    """Return when a trial ends, and the next begins (s after the start of the run)."""
+    # Summed as `plan_run` sums it, so that steps are in order to the last bit.
+    return trial.start_s + (settings.fixation_s + settings.imagery_s + trial.pause_s)
+
+
+def trial_steps(settings: GrazSettings, trial: TrialPlan, number: int) -> Iterator[Step]:
+    """Yield the markers of one trial in order."""
+    cue_s, end_s = trial.start_s + settings.fixation_s, trial_end_s(settings, trial)
+    yield Step(trial.start_s, "trial_start", number)
+    yield Step(trial.start_s, "fixation", number)
+    yield Step(cue_s, trial.label, number)
+    yield Step(cue_s, "imagery_start", number)
+    yield Step(min(cue_s + settings.imagery_s, end_s), "imagery_end", number)
+    yield Step(end_s, "trial_end", number)
+
+
 def run_steps(settings: GrazSettings, trials: list[TrialPlan]) -> Iterator[Step]:
     """Yield the markers of a run in order."""
     yield Step(0.0, "run_start")
     end_s = settings.lead_s
     for number, trial in enumerate(trials):
-        cue_s = trial.start_s + settings.fixation_s
-        # Summed as the next trial's start is, so that steps are in order to the last bit.
-        end_s = trial.start_s + (settings.fixation_s + settings.imagery_s + trial.pause_s)
-        yield Step(trial.start_s, "trial_start", number)
-        yield Step(trial.start_s, "fixation", number)
-        yield Step(cue_s, trial.label, number)
-        yield Step(cue_s, "imagery_start", number)
-        yield Step(min(cue_s + settings.imagery_s, end_s), "imagery_end", number)
-        yield Step(end_s, "trial_end", number)
+        yield from trial_steps(settings, trial, number)
+        end_s = trial_end_s(settings, trial)
     yield Step(end_s + settings.lead_s, "run_end")
 
 

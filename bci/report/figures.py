@@ -76,6 +76,7 @@ def _raw_trials(recordings: Sequence[Recording], epochs: Epochs) -> tuple[F64, N
             inside = cue + stop <= recording.n_samples
             if (
                 trial.class_name in epochs.classes
+                and not trial.rejected
                 and inside
                 and not line.crosses_gap(cue, cue + stop)
             ):

@@ -1,6 +1,8 @@
 """The report's page, made with `mne.Report`."""
 
+import base64
 import html
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -8,25 +10,22 @@ from typing import Any
 
 import matplotlib as mpl
 import mne
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from bci.errors import InputError
 from bci.features.palette import class_colours
 from bci.report import figures
+from bci.report.contents import STYLE
+from bci.report.document import FOOTER, Block, Document, Paragraph, Picture, Table
 from bci.report.quality import quality_figure, quality_html, scalp_places
 from bci.report.session import SessionSummary
-from bci.report.tables import parameters_html, summary_html, trials_html
+from bci.report.tables import parameters_html, summary_html, table_html, trials_html
 from bci.signal.epochs import LeftOut, cut_epochs
 from bci.signal.recorded_quality import recorded_quality
 
-__all__ = ["write_report"]
-
-_STYLE: dict[Any, Any] = {
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "figure.dpi": 110,
-}
+__all__ = ["write_document", "write_report"]
+#: Of pictures on the screen.
+_DPI = 110
 
 
 def write_report(path: Path, session: SessionSummary) -> None:
@@ -43,7 +42,7 @@ def write_report(path: Path, session: SessionSummary) -> None:
     filtered = "{:g} to {:g} Hz, causal, reference as recorded".format(
         *session.model.epochs.band_hz
     )
-    with mpl.rc_context(_STYLE), mne.utils.use_log_level("ERROR"):
+    with mpl.rc_context(STYLE), mne.utils.use_log_level("ERROR"):
         report = mne.Report(title=session.title, verbose="ERROR")
         report.add_html(summary_html(session), "Summary")
         for title, caption, figure in (
@@ -109,6 +108,55 @@ def _add_quality(report: mne.Report, session: SessionSummary) -> None:
         "Electrodes",
         caption=[f"{run.name}, as recorded; mains at {run.mains_hz:g} Hz." for run in runs],
         image_format="png",
+    )
+
+
+def write_document(path: Path, document: Document) -> None:
+    """Write a report as one HTML file; one that is there is replaced, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    with mpl.rc_context(STYLE), mne.utils.use_log_level("ERROR"):
+        report = mne.Report(title=f"{document.title}. {document.subtitle}", verbose="ERROR")
+        for section in (document.front, *document.sections):
+            parts = [_block_html(block) for block in section.blocks]
+            if section is document.front:
+                parts.append(_block_html(Paragraph(FOOTER, "quiet")))
+            report.add_html("\n".join(parts), section.title)
+        report.add_html(_block_html(Paragraph(FOOTER, "quiet")), "About")
+        _save(report, path)
+
+
+def _block_html(block: Block) -> str:
+    match block:
+        case Paragraph(text, kind):
+            style = {
+                "plain": "",
+                "strong": "font-size:1.3em;font-weight:bold",
+                "quiet": "color:#5a636e",
+            }[kind]
+            return f'<p style="{style}">{html.escape(text)}</p>'
+        case Table():
+            title = f"<h5>{html.escape(block.title)}</h5>" if block.title else ""
+            return title + table_html(block.rows, block.head)
+        case Picture():
+            return _picture_html(block)
+
+
+def _picture_html(picture: Picture) -> str:
+    target = io.BytesIO()
+    canvas: Any = FigureCanvasAgg(picture.figure)
+    picture.figure.set_dpi(_DPI)
+    canvas.draw()
+    canvas.print_png(target)
+    data = base64.b64encode(target.getvalue()).decode("ascii")
+    title, caption = html.escape(picture.title), html.escape(picture.caption)
+    return (
+        f'<figure><h5>{title}</h5><img alt="{title}" style="max-width:100%" '
+        f'src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'
     )
 
 

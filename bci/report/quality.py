@@ -19,13 +19,21 @@ from bci.signal.rejection import class_counts
 from bci.sources.base import Channel
 from bci.sources.labels import standard_position
 
-__all__ = ["draw_scalp", "quality_figure", "quality_html", "scalp_places"]
+__all__ = [
+    "CHANNEL_HEAD",
+    "channel_rows",
+    "draw_scalp",
+    "quality_figure",
+    "quality_html",
+    "scalp_places",
+]
 
 F64 = NDArray[np.float64]
 
 # Okabe and Ito's blue, orange and vermilion; the shape says it too.
 _LEVELS = (("good", "#0072B2", "o"), ("care", "#E69F00", "^"), ("bad", "#D55E00", "X"))
 _MOST_ROWS = 24
+CHANNEL_HEAD = ("recording", "channel", "is", "by", "what to do")
 # The middle of the sphere that fits the 10-20 electrodes of the standard montage best (m).
 _MIDDLE_M = (0.0, 0.016, 0.044)
 
@@ -166,6 +174,16 @@ def quality_figure(run: RecordedQuality, places: Mapping[str, tuple[float, float
     return figure
 
 
+def channel_rows(runs: Sequence[RecordedQuality]) -> list[tuple[str, ...]]:
+    """Return a row for each channel that is not good; `CHANNEL_HEAD` is their head."""
+    return [
+        (run.name, label, quality, number(run.found, k, run.labels), advice(quality, [label]))
+        for run in runs
+        for k, (label, quality) in enumerate(zip(run.labels, run.found.quality, strict=True))
+        if quality != QUALITIES[0]
+    ]
+
+
 def quality_html(
     runs: Sequence[RecordedQuality],
     n_trials: Mapping[str, int],
@@ -185,12 +203,7 @@ def quality_html(
         Whether trials that stand out were rejected.
     """
     word, sentence = verdict(runs)
-    channels = [
-        (run.name, label, quality, number(run.found, k, run.labels), advice(quality, [label]))
-        for run in runs
-        for k, (label, quality) in enumerate(zip(run.labels, run.found.quality, strict=True))
-        if quality != QUALITIES[0]
-    ]
+    channels = channel_rows(runs)
     counts = class_counts(left_out)
     trials = [
         (
@@ -210,9 +223,5 @@ def quality_html(
         f"<p><b>{word}</b>: {sentence}.</p>"
         + table_html(trials, ("class", "trials used", "left out", "why"))
         + f"<p>{switch}</p>"
-        + (
-            table_html(channels, ("recording", "channel", "is", "by", "what to do"))
-            if channels
-            else ""
-        )
+        + (table_html(channels, CHANNEL_HEAD) if channels else "")
     )

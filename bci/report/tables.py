@@ -1,7 +1,7 @@
 """The report's words and tables."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bci import __version__
@@ -12,7 +12,15 @@ from bci.features.palette import words
 from bci.online import TrialOutcome
 from bci.report.session import SessionSummary
 
-__all__ = ["accuracy_line", "parameters_html", "summary_html", "table_html", "trials_html"]
+__all__ = [
+    "accuracy_line",
+    "cv_line",
+    "parameters_html",
+    "summary_html",
+    "table_html",
+    "trial_rows",
+    "trials_html",
+]
 
 
 def accuracy_line(trials: Sequence[TrialOutcome]) -> str:
@@ -50,7 +58,7 @@ def summary_html(session: SessionSummary) -> str:
     rows = [("Accuracy online", accuracy_line(session.trials))]
     cv = session.model.card.get("cv")
     if cv:
-        rows.append(("Cross-validation", _cv_line(cv)))
+        rows.append(("Cross-validation", cv_line(cv)))
     if session.latency is not None:
         rows.append(("Sample to decision", session.latency.line()))
     rows.append(("Windows not decoded", f"{len(not_decoded)} of {len(session.decisions)}"))
@@ -62,7 +70,8 @@ def summary_html(session: SessionSummary) -> str:
     )
 
 
-def _cv_line(cv: dict[str, Any]) -> str:
+def cv_line(cv: Mapping[str, Any]) -> str:
+    """Say a cross-validation's scores with their intervals and what chance reaches."""
     accuracy = cv["accuracy"]
     line = (
         f"accuracy {100 * accuracy['mean']:.0f} % "
@@ -78,28 +87,32 @@ def _cv_line(cv: dict[str, Any]) -> str:
 
 def trials_html(session: SessionSummary) -> str:
     """Return each online trial and what was decoded in it."""
-    return table_html(
-        [
-            (
-                str(number),
-                words(trial.cue),
-                words(trial.decoded or "undecided"),
-                "✓" if trial.correct else "✗",
-                ", ".join(f"{p:.2f}" for p in trial.probabilities or ()),
-                str(trial.n_windows),
-                f"{trial.n_without} {', '.join(trial.reasons)}" if trial.n_without else "",
-            )
-            for number, trial in enumerate(session.trials, start=1)
-        ],
+    return table_html(*trial_rows(session.trials, session.model.classes))
+
+
+def trial_rows(
+    trials: Sequence[TrialOutcome], classes: Sequence[str]
+) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """Return a row for each trial, and the head of their table."""
+    return [
         (
-            "trial",
-            "cued",
-            "decoded",
-            "",
-            "probability of " + ", ".join(words(c) for c in session.model.classes),
-            "windows",
-            "not decoded",
-        ),
+            str(number),
+            words(trial.cue),
+            words(trial.decoded or "undecided"),
+            "✓" if trial.correct else "✗",
+            ", ".join(f"{p:.2f}" for p in trial.probabilities or ()),
+            str(trial.n_windows),
+            f"{trial.n_without} {', '.join(trial.reasons)}" if trial.n_without else "",
+        )
+        for number, trial in enumerate(trials, start=1)
+    ], (
+        "trial",
+        "cued",
+        "decoded",
+        "",
+        "probability of " + ", ".join(words(c) for c in classes),
+        "windows",
+        "not decoded",
     )
 
 

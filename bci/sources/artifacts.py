@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from bci.sources.days import Day
 from bci.sources.headmodel import head_model
 from bci.sources.imagery import random_stream
 
@@ -51,6 +52,8 @@ class Artifacts:
         Samples in a block.
     mains_hz : float
         Line frequency; at 0, or at Nyquist and above (the amplifier's filter), there is none.
+    day : Day
+        What the day makes of the first day's contacts.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Artifacts:
         session: int,
         block: int,
         mains_hz: float,
+        day: Day,
     ) -> None:
         head = head_model()
         self._rate_hz = rate_hz
@@ -68,12 +72,13 @@ class Artifacts:
         self._session = session
         self._block = block
         self._n_channels = len(rows)
-        cap = random_stream(seed, session, _CAP)
+        cap = random_stream(seed, 0, _CAP)
         # Drawn for the whole cap: a channel is the same in every montage.
         whole_cap = cap.lognormal(0.0, 0.6, len(head.labels))
         offset_uv = cap.normal(0.0, _DRIFT_UV, len(head.labels))
-        noise = cap.lognormal(0.0, 0.3, len(head.labels))
-        self._electrode_gain = np.exp(cap.normal(0.0, 0.06, len(head.labels)))[rows]
+        noise = cap.lognormal(0.0, 0.3, len(head.labels)) * day.noise
+        gain = np.exp(cap.normal(0.0, 0.06, len(head.labels))) * day.gain
+        self._electrode_gain = gain[rows]
         self._noise_v = _ELECTRODE_NOISE_UV * 1e-6 * noise[rows]
 
         self._blink_v = 1e-6 * head.eyes()[rows]

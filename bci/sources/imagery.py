@@ -85,10 +85,18 @@ class Imagery:
     start_time_s : float
         Time of sample 0.
     seed, session : int
+    strategy : ndarray of float64, shape (n_classes, n_regions), optional
+        What the day adds to the depths of the classes of `bci.events.CLASSES`.
     """
 
     def __init__(
-        self, ability: float, rate_hz: float, start_time_s: float, seed: int, session: int
+        self,
+        ability: float,
+        rate_hz: float,
+        start_time_s: float,
+        seed: int,
+        session: int,
+        strategy: F64 | None = None,
     ) -> None:
         self._ability = ability
         self._rate_hz = rate_hz
@@ -98,9 +106,15 @@ class Imagery:
         self._events: list[_Event] = []
         self._n_trials = 0
         self._n_ends = 0
-        # Not every day do the regions answer alike.
-        day = random_stream(seed, session, _DAY)
+        # Not in everybody do the regions answer alike.
+        day = random_stream(seed, 0, _DAY)
         self._day = np.clip(day.normal(1.0, 0.12, len(REGIONS)), 0.7, 1.15)
+        # Rest is no imagery: it has no strategy that could change.
+        added = np.zeros((len(CLASSES), len(REGIONS))) if strategy is None else strategy
+        self._depth = {
+            name: np.array(_DEPTH[name]) + (name != "rest") * added[number]
+            for number, name in enumerate(CLASSES)
+        }
 
     def cue(self, label: str, time_s: float, next_sample: int) -> bool:
         """Take a marker.
@@ -183,7 +197,7 @@ class Imagery:
         effort = np.clip(draw.normal(1.0, 0.12 + 0.2 * weakness), 0.3, 1.4)
         spread = draw.normal(0.0, 0.05 + 0.05 * weakness, len(REGIONS))
         share = 0.0 if lapsed else self._ability
-        wanted = (1.0 - share) * np.array(_COMMON) + share * np.array(_DEPTH[label])
+        wanted = (1.0 - share) * np.array(_COMMON) + share * self._depth[label]
         return reaction_s, effort * self._day * wanted + spread
 
 

@@ -1,9 +1,9 @@
 """The simulated person: anatomy and physiology, and the brain that runs on them.
 
 Who a person is depends on the seed (where the patches lie and point, the individual alpha and mu
-frequencies, the background's slope), how the day is on seed and session (the cap sits some
-millimetres off, mu is up to half a hertz elsewhere, strengths differ). Within a session gains and
-frequencies wander.
+frequencies, the background's slope; on the first day the cap sits some millimetres off and mu is
+up to half a hertz elsewhere), what another day makes of it on the session too (`bci.sources.days`).
+Within a session gains and frequencies wander.
 
 The strengths are those of the recordings of EEGMMIDB that have no ringing line noise (S042: some
 3 uV²/Hz at 10 Hz falling as 1/f^1.5 from 1 to 40 Hz, a mu peak of 24 and an alpha peak of 27
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from bci.sources.days import N_BACKGROUND, NO_SHIFT, Day
 from bci.sources.headmodel import MONTAGES, HeadModel, head_model
 from bci.sources.imagery import REGIONS, random_stream
 
@@ -26,7 +27,6 @@ F64 = NDArray[np.float64]
 
 _PERSON, _DAY, _NOISE, _WANDER = 1, 2, 3, 4
 
-N_BACKGROUND = 60
 N_ALPHA = 4
 #: The background's power density at 10 Hz, averaged over a 64-channel cap (uV²/Hz).
 _BACKGROUND_AT_10_HZ = 2.0
@@ -77,7 +77,7 @@ class Person:
     slope: float
 
 
-def draw_person(ability: float, seed: int, session: int) -> Person:
+def draw_person(ability: float, seed: int, session: int, shift: Day | None = None) -> Person:
     """Draw a person and a day.
 
     Parameters
@@ -85,10 +85,13 @@ def draw_person(ability: float, seed: int, session: int) -> Person:
     ability : float
         0 to 1; sets the strength of the mu and beta rhythms.
     seed, session : int
+    shift : Day, optional
+        What the day makes of the first; default: nothing.
     """
     head = head_model()
+    shift = shift or Day.draw(NO_SHIFT, seed, session)
     who = random_stream(seed, 0, _PERSON)
-    day = random_stream(seed, session, _DAY)
+    day = random_stream(seed, 0, _DAY)  # the first: `shift` says what another makes of it
 
     mu_hz = who.uniform(9.5, 12.0) + who.normal(0.0, 0.25, len(REGIONS))
     beta_hz = who.uniform(17.5, 22.5) + who.normal(0.0, 0.6, len(REGIONS))
@@ -97,26 +100,29 @@ def draw_person(ability: float, seed: int, session: int) -> Person:
     alpha_uv = np.array(_ALPHA_UV) * _lognormal(who, 0.25, 1) * _lognormal(who, 0.15, N_ALPHA)
     slope = float(np.clip(who.normal(1.4, 0.1), 1.1, 1.7))
 
-    cap_shift = day.normal(0.0, 0.05, 3)  # of a unit vector: some 4 mm each way
+    cap_shift = day.normal(0.0, 0.05, 3) + shift.cap  # of a unit vector: some 4 mm each way
     places = [_place(head, *_PLACES[region]) for region in REGIONS]
     places += [head.electrode_direction(label) for label in _ALPHA_PLACES]
     fields = []
     for number, place in enumerate(places):
-        spread_m = 0.012 if number < len(REGIONS) else 0.018
+        is_region = number < len(REGIONS)
+        spread_m = 0.012 if is_region else 0.018
         centre = place + who.normal(0.0, 0.04, 3) + cap_shift
         lean = who.normal(0.0, 0.35, 3)  # rhythms come from gyri and sulci together
+        if is_region:
+            centre, lean = centre + shift.patches[number], lean + shift.lean[number]
         fields.append(head.patch(_unit(centre), spread_m, lean))
     rhythm_fields = np.array(fields[: len(REGIONS)])
     return Person(
-        mu_hz=mu_hz + day.uniform(-0.5, 0.5),
-        beta_hz=beta_hz + day.uniform(-0.7, 0.7),
-        alpha_hz=alpha_hz + day.uniform(-0.3, 0.3),
-        mu_uv=mu_uv * _lognormal(day, 0.2, len(REGIONS)),
-        beta_uv=0.4 * mu_uv * _lognormal(day, 0.2, len(REGIONS)),
-        alpha_uv=alpha_uv * _lognormal(day, 0.3, 1),
+        mu_hz=mu_hz + day.uniform(-0.5, 0.5) + shift.mu_hz,
+        beta_hz=beta_hz + day.uniform(-0.7, 0.7) + shift.beta_hz,
+        alpha_hz=alpha_hz + day.uniform(-0.3, 0.3) + shift.alpha_hz,
+        mu_uv=mu_uv * _lognormal(day, 0.2, len(REGIONS)) * shift.mu,
+        beta_uv=0.4 * mu_uv * _lognormal(day, 0.2, len(REGIONS)) * shift.beta,
+        alpha_uv=alpha_uv * _lognormal(day, 0.3, 1) * shift.alpha,
         rhythm_fields=rhythm_fields,
         alpha_fields=np.array(fields[len(REGIONS) :]),
-        background_fields=_background(head, who, day, cap_shift),
+        background_fields=_background(head, who, day, cap_shift) * shift.background[:, None],
         slope=slope,
     )
 

@@ -19,6 +19,7 @@ from bci.errors import SettingsError
 from bci.events import Marker
 from bci.sources.artifacts import Artifacts
 from bci.sources.base import Channel, Chunk, StreamInfo
+from bci.sources.days import Day, DayShift
 from bci.sources.headmodel import head_model, montage_labels
 from bci.sources.imagery import Imagery
 from bci.sources.person import Brain, draw_person
@@ -54,6 +55,8 @@ class SimulatedSource:
         Who it is.
     session : int
         Which day: the same person with the cap and the mood of another day.
+    shift : DayShift, optional
+        How far days after the first (session 0) lie from it; default: as in life.
     start_time_s : float
         Stamp of sample 0.
     chunk_samples : int or None
@@ -86,6 +89,7 @@ class SimulatedSource:
         montage: str | Sequence[str] = "sensorimotor",
         seed: int = 0,
         session: int = 0,
+        shift: DayShift | None = None,
         start_time_s: float = 0.0,
         chunk_samples: int | None = None,
         mains_hz: float = 50.0,
@@ -122,10 +126,11 @@ class SimulatedSource:
         )
         self._start_time_s = start_time_s
         self._chunk_samples = chunk_samples or max(1, round(DEFAULT_CHUNK_S * rate_hz))
-        self._imagery = Imagery(ability, rate_hz, start_time_s, seed, session)
-        person = draw_person(ability, seed, session)
+        day = Day.draw(shift or DayShift(), seed, session)
+        self._imagery = Imagery(ability, rate_hz, start_time_s, seed, session, day.depth)
+        person = draw_person(ability, seed, session, day)
         self._brain = Brain(person, rate_hz, rows, seed, session, BLOCK_SAMPLES)
-        self._artifacts = Artifacts(rate_hz, rows, seed, session, BLOCK_SAMPLES, mains_hz)
+        self._artifacts = Artifacts(rate_hz, rows, seed, session, BLOCK_SAMPLES, mains_hz, day)
         self._lock = threading.Lock()
         self._next_sample = 0
         self._block_number = -1
