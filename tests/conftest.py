@@ -1,10 +1,14 @@
-"""What every test may use."""
+"""What every test may use, and which process runs it."""
 
 import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+# A thread of algebra for each process: two processes of two share two cores badly.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
@@ -12,6 +16,77 @@ from hypothesis import settings
 # Machines are shared: how long an example takes says nothing about the code.
 settings.register_profile("rolandic", deadline=None, derandomize=True)
 settings.load_profile("rolandic")
+
+
+#: Tests in which real time passes mostly wait: amplifiers, recorders and windows have a process of
+#: their own each, one test after the other, beside the one that computes.
+SHIFTS = {
+    "window": ("tests/app/", "tests/experiment/"),
+    "streams": (
+        "tests/acquisition/test_thread.py",
+        "tests/certification/test_certify.py",
+        "tests/cli/test_certify.py",
+        "tests/cli/test_demo.py",
+        "tests/cli/test_doctor.py",
+        "tests/cli/test_listing.py",
+        "tests/cli/test_preflight.py",
+        "tests/cli/test_record.py",
+        "tests/daemon/",
+        "tests/doctor/test_ports.py",
+        "tests/online/test_adapt_live.py",
+        "tests/online/test_adapt_reward.py",
+        "tests/online/test_live.py",
+        "tests/online/test_reconnection.py",
+        "tests/preflight/",
+        "tests/recording/test_recorder.py",
+        "tests/recording/test_run.py",
+        "tests/reliability/",
+        "tests/sources/test_amplifier.py",
+        "tests/sources/test_faults.py",
+        "tests/sources/test_lsl",
+        "tests/sources/test_outlet.py",
+    ),
+}
+#: Computed without a stream all the same.
+OF_NO_SHIFT = (
+    "tests/app/test_features_",
+    "tests/app/test_train",
+    "tests/app/test_report_step.py",
+    "tests/reliability/test_cut.py",
+    "tests/reliability/test_drift.py",
+    "tests/reliability/test_fuzz_",
+)
+
+
+def shift_of(nodeid: str) -> str:
+    """Return who runs a test: all of a shift, or of a file, go to one process."""
+    file = nodeid.partition("::")[0]
+    if not file.startswith(OF_NO_SHIFT):
+        for shift, places in SHIFTS.items():
+            if file.startswith(places):
+                return shift
+    return file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the shifts first: they take longest, and nothing makes them shorter."""
+    order = [*SHIFTS]
+    items.sort(key=lambda item: (*order, shift := shift_of(item.nodeid)).index(shift))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out shifts and files, in the order in which they were collected."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Shifts(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return shift_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Shifts(config, log)
 
 
 @pytest.fixture(autouse=True)

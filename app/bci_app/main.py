@@ -5,6 +5,7 @@ What a machine lacks is said in one line before Qt would abort without one.
 
 import argparse
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ def missing_for_qt() -> str:
     if not platform and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return (
             "there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set): start it on a "
-            "desktop, or use bci, which needs none"
+            "desktop; bci demo and the other commands of bci need none"
         )
     if os.environ.get("WAYLAND_DISPLAY") and not platform:
         return ""
@@ -91,9 +92,10 @@ def missing_for_qt() -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from PySide6.QtCore import QSettings, Qt
+    from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
+    from bci_app.remembered import remembered
     from bci_app.theme import apply_theme
     from bci_app.words import install_language
 
@@ -102,17 +104,21 @@ def _run(options: argparse.Namespace) -> int:
     application.setApplicationDisplayName("Rolandic")
     install_language(application, options.language)
     system = application.styleHints().colorScheme() != Qt.ColorScheme.Light
-    dark = QSettings("rolandic", "rolandic").value("dark", system, type=bool)
+    dark = remembered().value("dark", system, type=bool)
     apply_theme(application, dark=options.dark or (bool(dark) and not options.light))
 
-    from bci.online.process import realtime_interpreter
+    from bci.realtime import realtime_interpreter
     from bci.sources.lsl_config import configure_lsl
     from bci_app.main_window import MainWindow
 
     configure_lsl()
-    with realtime_interpreter():
-        window = MainWindow()
+    # Collections while the steps are imported would stop the window, and find nothing.
+    gc.disable()
+    with realtime_interpreter(collect=False):
+        window = MainWindow(at_once=False)
+        window.prepared.connect(_settle)
         window.show()
+        QTimer.singleShot(0, window, window.prepare)
         if options.demo:
             window.start_demo()
         elif options.workspace is not None:
@@ -120,3 +126,9 @@ def _run(options: argparse.Namespace) -> int:
         code = application.exec()
         window.end()
     return code
+
+
+def _settle() -> None:
+    """Put what was imported aside, so that a collection looks only at what comes from now on."""
+    gc.freeze()
+    gc.enable()

@@ -2,17 +2,23 @@
 
 It binds the steps to a session, relays what the session says, and asks ten times a second how the
 stream is. It decides nothing.
+
+Only the first step is needed to begin with. What the others need takes seconds to import: they are
+imported in a thread (`MainWindow.prepare`), then built and bound one in a turn of the event loop.
 """
 
+import importlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
+    QLabel,
     QMainWindow,
     QMenu,
     QMessageBox,
@@ -22,69 +28,79 @@ from PySide6.QtWidgets import (
 )
 
 from bci.errors import RolandicError
-from bci.experiment.demo import demo_session
-from bci.experiment.session import ActiveRun, Notice, Session
+from bci.experiment.states import ActiveRun, Notice
 from bci.workspace import RunRecord
 from bci_app.frame.about import TextPage, about_html, keys_html
 from bci_app.frame.notices import NoticeBar
 from bci_app.frame.rail import Rail
+from bci_app.frame.step_loader import StepLoader
 from bci_app.frame.strips import LowerStrip, UpperStrip
 from bci_app.relay import Relay
+from bci_app.remembered import remembered
 from bci_app.steps.base import ActionInfo, Step
-from bci_app.steps.calibrate import CalibrateStep
-from bci_app.steps.features import FeaturesStep
-from bci_app.steps.online import OnlineStep
-from bci_app.steps.report import ReportStep
 from bci_app.steps.session import SessionStep
-from bci_app.steps.signals import SignalsStep
-from bci_app.steps.train import TrainStep
 from bci_app.theme import apply_theme, tokens
 from bci_app.words import tr
+
+if TYPE_CHECKING:
+    from bci.experiment.session import Session
 
 __all__ = ["MainWindow"]
 
 _TICK_MS = 100
-_STEPS: tuple[type[Step], ...] = (
-    SessionStep,
-    SignalsStep,
-    CalibrateStep,
-    FeaturesStep,
-    TrainStep,
-    OnlineStep,
-    ReportStep,
-)
+
+
+def _titles() -> dict[str, str]:
+    """Return the steps' names, in their order, each with what the rail calls it."""
+    return {
+        "session": tr("Session"),
+        "signals": tr("Signals"),
+        "calibrate": tr("Calibrate"),
+        "features": tr("Features"),
+        "train": tr("Train"),
+        "online": tr("Online"),
+        "report": tr("Report"),
+    }
 
 
 class MainWindow(QMainWindow):
     """The window.
 
+    Parameters
+    ----------
+    at_once : bool
+        Build all steps now; else the first alone, and the others after `prepare`.
+
     Attributes
     ----------
     session : Session or None
     steps : dict of str to Step
+        Those that are built, in their order.
     """
+
+    #: All steps are built.
+    prepared = Signal()
 
     #: A session that was made in another thread; why none was.
     _made, _failed = Signal(object), Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = True) -> None:
         super().__init__()
         self.setWindowTitle("Rolandic")
         self.setMinimumSize(1120, 720)
         self.session: Session | None = None
+        self._titles = _titles()
         self._relay = Relay(self)
         self._pages: list[TextPage] = []
         self._closing: list[threading.Thread] = []
         self.steps: dict[str, Step] = {}
         self._stack = QStackedWidget()
-        for kind in _STEPS:
-            step = kind()
-            step.said.connect(self._told(step.name))
-            step.leave_for.connect(self.go_to)
-            step.add_actions()
-            self.steps[step.name] = step
-            self._stack.addWidget(step)
-        self.rail = Rail([(step.name, step.title) for step in self.steps.values()])
+        self._waiting = QLabel(tr("One moment: this step is being prepared."))
+        self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack.addWidget(self._waiting)
+        self._wanted = ""
+        self._unbound: list[str] = []
+        self.rail = Rail(list(self._titles.items()))
         self.rail.chosen.connect(self.go_to)
         self.above, self.below, self.notices = UpperStrip(), LowerStrip(), NoticeBar()
         self.below.stop_requested.connect(self.stop)
@@ -93,9 +109,18 @@ class MainWindow(QMainWindow):
         self.actions_of_window = self._make_actions()
         self._made.connect(self._open_demo)
         self._failed.connect(lambda text: self.notices.add(Notice(text, "trouble", "session")))
+        self._build("session")
         session_step = self.steps["session"]
         if isinstance(session_step, SessionStep):
             session_step.open_requested.connect(self.open_session)
+        others = [name for name in self._titles if name not in self.steps]
+        self._loader = StepLoader(others, _import_ahead, self)
+        self._loader.imported.connect(self._build_next)
+        self._loader.failed.connect(self._step_is_broken)
+        self._loader.finished.connect(self.prepared)
+        if at_once:
+            for name in others:
+                self._build(name)
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self._tick)
@@ -103,6 +128,37 @@ class MainWindow(QMainWindow):
         self._lost_told = False
         self._restore_place()
         self.go_to("session")
+
+    def prepare(self) -> None:
+        """Import the steps that are not built yet, in a thread, and build them."""
+        self._loader.start()
+
+    def _build_next(self, name: str) -> None:
+        try:
+            self._build(name)
+        finally:
+            self._loader.built()
+
+    def _build(self, name: str) -> None:
+        """Build a step; its module is imported here if it is not there yet."""
+        module = importlib.import_module(f"bci_app.steps.{name}")
+        step: Step = getattr(module, f"{name.title()}Step")()
+        step.said.connect(self._told(name))
+        step.leave_for.connect(self.go_to)
+        step.add_actions()
+        self._take_keys_from(step)
+        self.steps[name] = step
+        self._stack.addWidget(step)
+        if self.session is not None:
+            self._unbound.append(name)
+            QTimer.singleShot(0, self, self._bind_next)
+        if self._wanted == name:
+            self.go_to(name)
+
+    def _step_is_broken(self, name: str, why: str) -> None:
+        text = tr("{title} cannot be shown ({why}): install Rolandic again.",
+                  title=self._titles[name], why=why)  # fmt: skip
+        self.notices.add(Notice(text, "trouble", name))
 
     def _lay_out(self) -> None:
         right = QVBoxLayout()
@@ -127,8 +183,8 @@ class MainWindow(QMainWindow):
 
     def _infos(self) -> list[ActionInfo]:
         goes = [
-            ActionInfo(f"go.{step.name}", step.title, f"Ctrl+{number}", self._going(step.name))
-            for number, step in enumerate(self.steps.values(), 1)
+            ActionInfo(f"go.{name}", title, f"Ctrl+{number}", self._going(name))
+            for number, (name, title) in enumerate(self._titles.items(), 1)
         ]
         return [
             *goes,
@@ -161,15 +217,14 @@ class MainWindow(QMainWindow):
             if info.id != "window.menu":
                 self._menu.addAction(action)
         self.above.menu.setMenu(self._menu)
-        self._take_keys_from_steps({action.shortcut().toString() for action in made.values()})
         return made
 
-    def _take_keys_from_steps(self, taken: set[str]) -> None:
+    def _take_keys_from(self, step: Step) -> None:
         """Let a key that the window has be the window's alone: Qt obeys neither of two."""
-        for step in self.steps.values():
-            for action in step.actions():
-                if not action.shortcut().isEmpty() and action.shortcut().toString() in taken:
-                    action.setShortcut(QKeySequence())
+        taken = {action.shortcut().toString() for action in self.actions_of_window.values()}
+        for action in step.actions():
+            if not action.shortcut().isEmpty() and action.shortcut().toString() in taken:
+                action.setShortcut(QKeySequence())
 
     def _going(self, name: str) -> Callable[[], None]:
         return lambda: self.go_to(name)
@@ -182,11 +237,16 @@ class MainWindow(QMainWindow):
 
     def go_to(self, name: str) -> None:
         """Bring a step to the front."""
-        step, current = self.steps[name], self._stack.currentWidget()
+        step, current = self.steps.get(name), self._stack.currentWidget()
         if isinstance(current, Step) and current is not step:
             current.left()
-        self._stack.setCurrentWidget(step)
         self.rail.set_current(name)
+        self._wanted = name if step is None else ""
+        if step is None:
+            self._stack.setCurrentWidget(self._waiting)
+            return
+        self._bind(name)
+        self._stack.setCurrentWidget(step)
         step.entered()
         step.setFocus()
 
@@ -194,7 +254,7 @@ class MainWindow(QMainWindow):
     def current(self) -> str:
         """Name of the step at the front."""
         widget = self._stack.currentWidget()
-        return widget.name if isinstance(widget, Step) else ""
+        return widget.name if isinstance(widget, Step) else self._wanted
 
     def stop(self) -> None:
         """End the run that is going on."""
@@ -206,7 +266,7 @@ class MainWindow(QMainWindow):
         application = QApplication.instance()
         if isinstance(application, QApplication):
             apply_theme(application, dark=not tokens().dark)
-            QSettings("rolandic", "rolandic").setValue("dark", tokens().dark)
+            remembered().setValue("dark", tokens().dark)
 
     def switch_full_screen(self) -> None:
         """Fill the screen, or stop to."""
@@ -218,8 +278,9 @@ class MainWindow(QMainWindow):
 
     def show_keys(self) -> None:
         """Show all keys."""
-        step = self.steps[self.current]
-        self._show_page(tr("Keys"), keys_html([*self.actions_of_window.values(), *step.actions()]))
+        step = self.steps.get(self.current)
+        actions = [*self.actions_of_window.values(), *(step.actions() if step is not None else ())]
+        self._show_page(tr("Keys"), keys_html(actions))
 
     def show_about(self) -> None:
         """Show what Rolandic is."""
@@ -234,8 +295,11 @@ class MainWindow(QMainWindow):
 
     # --- the session ----------------------------------------------------------------------
 
-    def open_session(self, session: Session) -> None:
-        """Show a session in all steps; the one before is closed."""
+    def open_session(self, session: "Session") -> None:
+        """Show a session: at once in the step that comes to the front, then in one step a turn.
+
+        The one before is closed.
+        """
         self.close_session()
         self.session = session
         self._relay = Relay(self)
@@ -245,11 +309,23 @@ class MainWindow(QMainWindow):
         self._relay.connect_event(session.events.run_started, self._run_started)
         self._relay.connect_event(session.events.run_finished, self._run_finished)
         self._relay.connect_event(session.events.run_failed, self._run_failed)
-        for step in self.steps.values():
-            step.bind(session)
+        self._unbound = list(self.steps)
         self._show_who()
         self._show_ready()
-        self.go_to("signals" if self.session.record.runs == [] else self.current)
+        self.go_to("signals" if session.record.runs == [] else self.current)
+        QTimer.singleShot(0, self, self._bind_next)
+
+    def _bind(self, name: str) -> None:
+        """Show the session in a step, if it does not show it yet."""
+        if self.session is not None and name in self._unbound:
+            self._unbound.remove(name)
+            self.steps[name].bind(self.session)
+
+    def _bind_next(self) -> None:
+        """Go on with one step: all together would stop the window for a tenth of a second."""
+        if self._unbound:
+            self._bind(self._unbound[0])
+            QTimer.singleShot(0, self, self._bind_next)
 
     def close_session(self) -> None:
         """Show no session; it is closed in a thread: its files are read back and sealed there."""
@@ -257,6 +333,7 @@ class MainWindow(QMainWindow):
         if session is None:
             return
         self._relay.close()
+        self._unbound.clear()
         for step in self.steps.values():
             step.unbind()
         closing = threading.Thread(target=session.close, name="close session")
@@ -278,6 +355,8 @@ class MainWindow(QMainWindow):
         )
 
         def make() -> None:
+            from bci.experiment.demo import demo_session
+
             try:
                 session = demo_session()
             except RolandicError as error:
@@ -287,12 +366,13 @@ class MainWindow(QMainWindow):
 
         threading.Thread(target=make, name="demo", daemon=True).start()
 
-    def _open_demo(self, session: Session) -> None:
+    def _open_demo(self, session: "Session") -> None:
         self.open_session(session)
         session.signals.start_simulator({"ability": 1.0, "seed": 1})
 
     def end(self) -> None:
         """Wait until everything is on the disk; after the event loop."""
+        self._loader.wait()
         self.close_session()
         for closing in self._closing:
             closing.join()
@@ -302,7 +382,7 @@ class MainWindow(QMainWindow):
         if self.session is not None and self.session.active is not None and not self._leave():
             event.ignore()
             return
-        settings = QSettings("rolandic", "rolandic")
+        settings = remembered()
         settings.setValue("geometry", self.saveGeometry())
         self._timer.stop()
         for page in list(self._pages):
@@ -320,7 +400,7 @@ class MainWindow(QMainWindow):
         return answer == QMessageBox.StandardButton.Yes
 
     def _restore_place(self) -> None:
-        kept = QSettings("rolandic", "rolandic").value("geometry")
+        kept = remembered().value("geometry")
         if isinstance(kept, QByteArray) and self.restoreGeometry(kept):
             return
         screen = QGuiApplication.primaryScreen()
@@ -340,7 +420,7 @@ class MainWindow(QMainWindow):
 
     def _show_ready(self) -> None:
         if self.session is not None:
-            self.rail.set_readiness({name: self.session.readiness(name) for name in self.steps})
+            self.rail.set_readiness({name: self.session.readiness(name) for name in self._titles})
         else:
             self.rail.set_readiness({})
 
@@ -376,6 +456,14 @@ class MainWindow(QMainWindow):
             self.rail.set_trouble("signals", snapshot.reason if lost else "")
         latency = session.feedback.latency()
         self.below.show_latency(latency.median_ms, latency.p99_ms)
+
+
+def _import_ahead() -> None:
+    from bci.experiment.ahead import import_ahead
+    from bci_app.patient.scenes.registry import available_scenes
+
+    available_scenes()
+    import_ahead()
 
 
 def _step_of(kind: str) -> str:

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
 
-from bci.experiment.calibration_score import ANSWERS
-
 __all__ = [
     "Catalogue",
     "class_words",
@@ -122,6 +120,9 @@ def _names_tr(function: ast.expr) -> bool:
 
 def write_catalogue(path: Path) -> int:
     """Write or complete a ``.ts`` file; return how many texts wait to be translated."""
+    # The window needs no decoders to start.
+    from bci.experiment.calibration_score import ANSWERS
+
     done = dict(_translated(path)) if path.exists() else {}
     root = ET.Element("TS", version="2.1", language=path.stem.removeprefix("rolandic_"))
     context = ET.SubElement(root, "context")

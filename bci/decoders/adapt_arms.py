@@ -10,7 +10,7 @@ import numpy as np
 from bci.decoders.adapt import ARMS, Revealed
 from bci.decoders.adapt_bandit import Correction, Optimist
 from bci.decoders.adapt_prototypes import Prototypes
-from bci.decoders.adapt_sight import Given, Sight, has_features, sight_of
+from bci.decoders.adapt_sight import Given, Sight, has_features, sight_of, why_blind
 from bci.decoders.base import F64, CovarianceDecoder
 from bci.decoders.mdm import FgMDMDecoder, MDMDecoder
 from bci.decoders.model import Model
@@ -238,12 +238,7 @@ def _reason_against(arm: str, model: Model) -> str:
         return reason
     if arm in _FOLLOWS and model.recentering is None:
         return "it was trained without recentering (bci train --recenter)"
-    if arm != "recenter":
-        try:
-            sight_of(model)
-        except SettingsError as error:
-            return str(error)
-    return ""
+    return "" if arm == "recenter" else why_blind(model)
 
 
 def bound(arm: str, model: Model, *, hop_s: float | None = None, **params: Any) -> ModelAdapter:

@@ -14,7 +14,15 @@ from bci.decoders.tangent import TangentDecoder
 from bci.errors import SettingsError
 from bci.riemann import riemannian_mean, tangent_vectors, whitening
 
-__all__ = ["CovarianceSight", "FeatureSight", "Given", "Sight", "has_features", "sight_of"]
+__all__ = [
+    "CovarianceSight",
+    "FeatureSight",
+    "Given",
+    "Sight",
+    "has_features",
+    "sight_of",
+    "why_blind",
+]
 
 #: Windows as a decoder takes them: covariances, one stack a view; or the windows themselves.
 Given = Sequence[F64] | F64
@@ -60,19 +68,30 @@ class CovarianceSight:
         return self._model.probabilities_from(list(given)), np.concatenate(parts, axis=1)
 
 
+def why_blind(model: Model) -> str:
+    """Say why there is no reference point to learn at in a decoder of covariances; empty: one is.
+
+    Asked of every arm, so it computes nothing.
+    """
+    decoder = model.estimator
+    if model.recentering is not None or isinstance(decoder, TangentDecoder | MDMDecoder):
+        return ""
+    return (
+        f"decoder {model.decoder or type(decoder).__name__!r} has no reference point to learn at: "
+        "train it with --recenter, or choose frozen"
+    )
+
+
 def _whitenings(model: Model) -> list[F64]:
     decoder = model.estimator
+    if reason := why_blind(model):
+        raise SettingsError(reason)
     if model.recentering is not None:
         return [whitening(riemannian_mean(means)) for means in model.recentering.class_means]
     if isinstance(decoder, TangentDecoder):
         return list(decoder.whitenings_)
-    if isinstance(decoder, MDMDecoder):
-        inverses = np.linalg.inv(decoder.whitenings_)
-        return [whitening(riemannian_mean(inverses @ inverses))]
-    raise SettingsError(
-        f"decoder {model.decoder or type(decoder).__name__!r} has no reference point to learn at: "
-        "train it with --recenter, or choose frozen"
-    )
+    inverses = np.linalg.inv(decoder.whitenings_)
+    return [whitening(riemannian_mean(inverses @ inverses))]
 
 
 class FeatureSight:

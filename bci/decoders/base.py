@@ -230,6 +230,11 @@ def _finite(probabilities: Callable[[Any], F64], given: Any) -> F64:
         result = probabilities(given)
     except np.linalg.LinAlgError as error:
         raise TrialError(_NOT_NUMBERS) from error
+    except ValueError as error:
+        # Such as scikit-learn's, in several lines.
+        if all(np.isfinite(part).all() for part in given):
+            raise
+        raise TrialError(_NOT_NUMBERS) from error
     if not np.isfinite(result).all():
         raise TrialError(_NOT_NUMBERS)
     return result

@@ -22,7 +22,11 @@ def plugins(name: str) -> Check:
     # Not installed is a choice; anything else is a plugin that broke.
     optional = {n: why for n, why in absent.items() if "No module named" in why}
     broken = {n: why for n, why in absent.items() if n not in optional}
-    told = "; ".join([found, *(f"{n} is off ({why})" for n, why in sorted(optional.items()))])
+    off = [
+        f"{', '.join(sorted(n for n in optional if optional[n] == why))} off ({why})"
+        for why in sorted(set(optional.values()))
+    ]
+    told = "; ".join([found, *off])
     if broken:
         names = ", ".join(sorted(broken))
         reasons = "; ".join(f"{n}: {why}" for n, why in sorted(broken.items()))

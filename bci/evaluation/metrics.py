@@ -61,7 +61,8 @@ def wilson_interval(n_correct: float, n: int) -> tuple[float, float]:
     scale = 1 + _Z**2 / n
     centre = (share + _Z**2 / (2 * n)) / scale
     half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)) / scale
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    # Of none or all, one bound is the share itself, and rounding must not put it on the other side.
+    return float(max(0.0, min(centre - half, share))), float(min(1.0, max(centre + half, share)))
 
 
 def accuracy(y: I64, decided: I64) -> Score:

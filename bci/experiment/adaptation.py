@@ -1,54 +1,46 @@
-"""Adaptation on or off: a trained model, with its reference point following the signal or still.
+"""By which arm the decoder of a session goes on learning online (`bci.decoders.adapt`).
 
-What decided a run must be found again by a replay, to the last bit. So a model whose adaptation is
-changed is another file beside the first, and is what the log then names.
+A decoder of the window is trained so that its reference point can follow the signal wherever it
+sees covariances; whether it does is an arm of the run, chosen between runs. So one model file
+serves all arms, and the log of a run says which it was.
 """
 
-from dataclasses import replace
-from pathlib import Path
+from bci.decoders import Model
+from bci.decoders.adapt import ARMS, absent_arms, arms_for, available_arms, make_adapter
+from bci.errors import SettingsError
 
-from bci.decoders import Model, load_model
+__all__ = ["BY_KEY", "OFF", "arm_of_run", "arms_offered"]
 
-__all__ = ["adapted", "adapted_path", "can_adapt"]
+#: The arm that learns nothing.
+OFF = "frozen"
+
+#: Where rewards come from: the clinician's keys; see `Experiment.rewards`.
+BY_KEY = "key"
 
 
-def can_adapt(model: Model) -> bool:
-    """Whether a model knows a reference point that can follow the signal."""
-    return model.recentering is not None
+def arms_offered(model: Model) -> tuple[str, ...]:
+    """Return the arms that exist for a model, `OFF` first, plugins' last."""
+    own = sorted(arms_for(model), key=lambda arm: arm != OFF)
+    if type(model.estimator).__module__.startswith("bci."):
+        # Plugins' arms learn models of plugins; to ask would import them, which may take seconds.
+        return tuple(own)
+    plugged = [arm for arm in available_arms() if arm not in ARMS and arm not in absent_arms()]
+    return (*own, *(arm for arm in plugged if _exists(arm, model)))
 
 
-def adapted_path(path: Path, model: Model, tau_s: float | None) -> Path:
-    """Return which file holds a model with this adaptation.
+def _exists(arm: str, model: Model) -> bool:
+    try:
+        make_adapter(arm, model)
+    except SettingsError:
+        return False
+    return True
 
-    Parameters
-    ----------
-    path : Path
-        Of the model as it was trained.
-    model : Model
-        What is in it.
-    tau_s : float or None
-        Time constant by which the reference is to follow the signal (s); None: it is to stay. A
-        model that was trained without stays as it is.
+
+def arm_of_run(arm: str, model: Model) -> str:
+    """Return what `Experiment.adapt` is set to for an arm.
+
+    Where nothing is to be learned and the model, left to itself, learns nothing either, no arm
+    is needed: the empty name.
     """
-    recentering = model.recentering
-    if recentering is None or recentering.tau_s == tau_s:
-        return path
-    how = "still" if tau_s is None else f"follows-{tau_s:g}s"
-    return path.with_name(f"{path.stem}_{how}{path.suffix}")
-
-
-def adapted(path: Path, tau_s: float | None) -> Path:
-    """Make the file of a model with this adaptation, if it is not there, and return its path.
-
-    Raises
-    ------
-    ModelError
-        When the model cannot be read, or the file not be written.
-    """
-    model = load_model(path)
-    other = adapted_path(path, model, tau_s)
-    if other != path and not other.exists():
-        kept = model.recentering if tau_s is not None else None
-        changed = replace(kept, tau_s=tau_s) if kept is not None and tau_s is not None else None
-        replace(model, recentering=changed).save(other)
-    return other
+    learns = model.recentering is not None or bool(model.card.get("adapt"))
+    return arm if arm != OFF or learns else ""

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,8 +50,6 @@ class Attempt:
     recordings : list of str
     epochs : dict
         Settings of filter and windows.
-    recenter_s : float or None
-        Time constant by which the reference follows the signal online (s).
     remarks : list of str
         What should be known of its scores.
     learning : dict
@@ -68,7 +67,6 @@ class Attempt:
     left_out: list[dict[str, Any]] = field(default_factory=list)
     recordings: list[str] = field(default_factory=list)
     epochs: dict[str, Any] = field(default_factory=dict)
-    recenter_s: float | None = None
     remarks: list[str] = field(default_factory=list)
     learning: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
@@ -274,13 +272,22 @@ def save_details(path: Path, details: AttemptDetails) -> None:
 
 
 def load_details(path: Path) -> AttemptDetails | None:
-    """Read the arrays of an attempt; None where there are none, or they cannot be read."""
+    """Read the arrays of an attempt; None where there are none, or they cannot be read.
+
+    A file is read once as long as it does not change: the window asks at every click.
+    """
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in kept.files}
-        return _details(arrays)
+        now = path.stat()
+        return _read(path, now.st_mtime_ns, now.st_size)
     except (OSError, ValueError, KeyError, EOFError):
         return None
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, changed_ns: int, size: int) -> AttemptDetails:
+    with np.load(path, allow_pickle=False) as kept:
+        arrays = {name: kept[name] for name in kept.files}
+    return _details(arrays)
 
 
 def _details(arrays: Mapping[str, Any]) -> AttemptDetails:

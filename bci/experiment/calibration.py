@@ -25,11 +25,14 @@ from typing import TYPE_CHECKING, Literal
 from psygnal import Signal, SignalGroup
 
 from bci.errors import RecordingError
+from bci.events import Marker
 from bci.experiment.calibration_score import CalibrationScore, ScorePoint, score_so_far
+from bci.experiment.free_run import free_run
+from bci.experiment.outside import cues_followed
 from bci.experiment.runs import OnlineResult, RunContext
 from bci.experiment.states import tell
 from bci.experiment.worker import Task, TaskState
-from bci.paradigm import RunControl, RunProgress, Step, present_run
+from bci.paradigm import LslTime, RunControl, RunProgress, Step, present_run
 from bci.private import write_private
 from bci.workspace import RunRecord
 
@@ -110,6 +113,22 @@ class CalibrationPart:
         session, number = self._session, self.n_runs
         control = RunControl(lambda progress: tell(self.events.progressed, progress))
 
+        def follow(context: RunContext) -> bool:
+            def take(marker: Marker, name: str | None) -> None:
+                if name in session.epochs.classes:
+                    n_done = control.progress.n_done + 1
+                    control.update(n_done=n_done, label=name)
+                    control.tell()
+                    self.rescore()
+
+            control.update(outside=True)
+            control.tell()
+            markers = session.experiment.events.marker_received
+            # The experiment gives up before, and knows why nothing comes.
+            clock = LslTime(context.ring, session.experiment.give_up_s + 5.0)
+            with cues_followed(markers, session.setup.epochs.event_map, take):
+                return free_run(session.cues, clock, context.cancelled)
+
         def run(context: RunContext) -> bool:
             def reached(step: Step, time_s: float) -> None:
                 context.on_step(step, time_s)
@@ -130,7 +149,7 @@ class CalibrationPart:
 
         before, self.control = self.control, control
         try:
-            session.start_run(_KIND, run, done=self._account)
+            session.start_run(_KIND, follow if session.cues_outside else run, done=self._account)
         except BaseException:
             self.control = before
             raise

@@ -16,6 +16,7 @@ from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import CovarianceDecoder, Model, make_decoder
 from bci.decoders.acm import sensorimotor_picks
 from bci.decoders.patterns import activation_patterns
+from bci.decoders.recentering import TAU_S
 from bci.decoders.search import ACMSearchCV
 from bci.decoders.search_map import search_maps
 from bci.errors import RolandicError, SettingsError
@@ -97,8 +98,6 @@ class Job:
         Registered name, or `SEARCH`.
     params : dict
     protocol : Protocol
-    recenter_s : float or None
-        Of a decoder that cannot be recentred it has no effect; a remark says so.
     online : OnlineSettings
         How a trial's windows are smoothed.
     montage : str
@@ -114,7 +113,6 @@ class Job:
     decoder: str
     params: dict[str, Any]
     protocol: Protocol
-    recenter_s: float | None
     online: OnlineSettings
     montage: str
     file: Path
@@ -136,7 +134,7 @@ def train_to_file(job: Job, *, progress: Progress) -> dict[str, Any]:
         As `cut_epochs`, `evaluate` and `fit_model`.
     """
     recordings, epochs = _read(job)
-    recenter_s, remarks = job.recenter_s, list(job.remarks)
+    remarks = list(job.remarks)
     params, maps, estimator = dict(job.params), [], None
     if job.decoder == SEARCH:
         result, search = _searched(epochs, job, progress)
@@ -144,9 +142,6 @@ def train_to_file(job: Job, *, progress: Progress) -> dict[str, Any]:
         maps, estimator = search_maps(search), clone(search.best_estimator_)
         remarks.append("order and lag were searched anew in every fold")
     else:
-        if recenter_s is not None and not _recenters(epochs, job):
-            recenter_s = None
-            remarks.append("not recentred: this decoder sees no covariances")
 
         def folds_done(done: int, total: int) -> None:
             progress(done, total + 1)
@@ -159,6 +154,8 @@ def train_to_file(job: Job, *, progress: Progress) -> dict[str, Any]:
         "seed": job.protocol.seed,
     }
     kept = without_marked(epochs)
+    # Whether the reference follows the signal is chosen online, so it is always there.
+    recenter_s = TAU_S if job.decoder == SEARCH or _recenters(epochs, job) else None
     model = with_card(
         fit_model(
             kept, recordings, job.decoder, job.params, recenter_s=recenter_s, estimator=estimator
@@ -196,7 +193,6 @@ def train_to_file(job: Job, *, progress: Progress) -> dict[str, Any]:
         left_out=model.card["left_out"],
         recordings=[path.name for path in job.paths],
         epochs=job.epochs.model_dump(mode="json"),
-        recenter_s=recenter_s,
         remarks=remarks,
     ).as_dict()
 

@@ -1,14 +1,10 @@
 """Decoders that can be trained, in the groups that a clinician chooses from."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
-from packaging.requirements import Requirement
-
-from bci.decoders import CovarianceDecoder, available_decoders
+from bci.decoders import available_decoders
 from bci.decoders.combined import CombinedDecoder
 from bci.decoders.csp import CSPDecoder
 from bci.decoders.features import FeatureDecoder
@@ -39,19 +35,13 @@ class DecoderChoice:
     summary : str
         One line.
     reason : str
-        Why it cannot be used; empty: it can.
-    install : str
-        The command line that makes it usable; empty where none is known.
-    recenters : bool
-        Whether its reference can follow the signal online.
+        Why it cannot be used, with the line that installs what it lacks; empty: it can.
     """
 
     name: str
     group: str
     summary: str
     reason: str = ""
-    install: str = ""
-    recenters: bool = False
 
 
 def decoder_choices(*, progress: Callable[[int, int], None]) -> tuple[DecoderChoice, ...]:
@@ -65,7 +55,6 @@ def decoder_choices(*, progress: Callable[[int, int], None]) -> tuple[DecoderCho
             SEARCH,
             "augmented",
             "Search order, lag, C and kernel of the augmented covariance method.",
-            recenters=True,
         )
     )
     progress(1, 1)
@@ -88,17 +77,14 @@ def chosen_features(decoder: str, features: Sequence[str]) -> str:
 
 def _choice(entry: DecoderEntry) -> DecoderChoice:
     if entry.factory is None:
-        return DecoderChoice(
-            entry.name, "plugins", entry.summary, entry.reason, _install_line(entry)
-        )
+        return DecoderChoice(entry.name, "plugins", entry.summary, entry.reason)
     try:
         estimator = entry.factory()
     except Exception as error:
         # A factory of a plugin may raise anything; the others go on.
         reason = f"{type(error).__name__}: {error}"
         return DecoderChoice(entry.name, "plugins", entry.summary, reason)
-    recenters = isinstance(estimator, CovarianceDecoder)
-    return DecoderChoice(entry.name, _group(estimator), entry.summary, recenters=recenters)
+    return DecoderChoice(entry.name, _group(estimator), entry.summary)
 
 
 def _group(estimator: Any) -> str:
@@ -109,20 +95,3 @@ def _group(estimator: Any) -> str:
     if not type(estimator).__module__.startswith("bci.decoders."):
         return "plugins"
     return "riemannian" if estimator.get_params().get("order", 1) == 1 else "augmented"
-
-
-def _install_line(entry: DecoderEntry) -> str:
-    """Return the line that installs what a plugin misses."""
-    missing = re.search(r"No module named '([\w.]+)'", entry.reason)
-    if missing is None:
-        return ""
-    module = missing.group(1).partition(".")[0]
-    try:
-        wanted = [Requirement(text) for text in requires(entry.origin) or ()]
-    except (PackageNotFoundError, ValueError):
-        wanted = []
-    for requirement in wanted:
-        extra = re.search(r"extra == [\"']([\w.-]+)[\"']", str(requirement.marker or ""))
-        if extra and requirement.name.replace("-", "_").lower() == module.lower():
-            return f'pip install "{entry.origin}[{extra.group(1)}]"'
-    return f"pip install {module.replace('_', '-')}"

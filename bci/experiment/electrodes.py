@@ -15,11 +15,12 @@ from bci.acquisition import Acquisition
 from bci.features import SpectrumSettings
 from bci.features.spectra import Spectra, spectra_at
 from bci.recording.disk import free_bytes
-from bci.signal.quality import BAD, advice, number
+from bci.signal.quality import advice, number
+from bci.signal.quality_words import BAD, grade
 from bci.signal.recent import recent_quality, recent_samples
 from bci.sources.base import StreamState
 
-__all__ = ["ElectrodeWatch", "Electrodes", "LiveSpectra", "grade"]
+__all__ = ["ElectrodeWatch", "Electrodes", "LiveSpectra"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,19 +33,6 @@ _SPECTRUM_S, _SEGMENT_S = 8.0, 2.0
 _BAND_HZ = (1.0, 60.0)
 #: A flat channel has no power; it lies this low (dB of 1 µV²/Hz).
 _LEAST_DB = -60.0
-
-
-def grade(word: str) -> str:
-    """Return how a quality is to be seen: ``"good"``, ``"care"``, ``"bad"``, or ``"unknown"``.
-
-    >>> [grade(word) for word in ("good", "mains", "flat", "")]
-    ['good', 'care', 'bad', 'unknown']
-    """
-    if not word:
-        return "unknown"
-    if word == "good":
-        return "good"
-    return "bad" if word in BAD else "care"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

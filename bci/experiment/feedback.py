@@ -19,17 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal, SignalGroup
 
+from bci.decoders import Model
 from bci.errors import RolandicError
-from bci.events import CLASSES
-from bci.experiment.adaptation import adapted, can_adapt
+from bci.events import CLASSES, Marker
+from bci.experiment.adaptation import BY_KEY, OFF, arm_of_run, arms_offered
 from bci.experiment.feedback_now import NO_RUN, NOT_YET, Feedback, LatencyNow
 from bci.experiment.free_run import REST_BEGAN, REST_ENDED, free_run
 from bci.experiment.online_account import OnlineAccount, OnlineLedger
+from bci.experiment.outside import cues_followed
 from bci.experiment.runs import OnlineResult, RunContext
 from bci.experiment.states import tell
 from bci.features.palette import words
 from bci.online import Decision, LatencyReport, Presentation, TrialOutcome
 from bci.online.decision import STALE
+from bci.online.teaching import learns_from_rewards
 from bci.paradigm import LslTime, Step, present_run
 from bci.paradigm.control import RunControl, RunProgress
 from bci.sources.clock import lsl_clock
@@ -88,6 +91,8 @@ class FeedbackPart:
         Of the cued run that goes on, or of the last: `pause`, `resume`, `repeat_trial`.
     cued : bool
         Whether that run has cues.
+    ran_with : str
+        The arm of that run.
     """
 
     def __init__(self, session: "Session") -> None:
@@ -96,9 +101,11 @@ class FeedbackPart:
         self.ledger: OnlineLedger | None = None
         self.control = RunControl()
         self.cued = True
+        self.ran_with, self._rewards = OFF, ""
         self._newest = _Newest()
         self._trial_at_s = 0.0
         self._moved_db: float | None = None
+        self._arms: tuple[Model | None, tuple[str, ...]] = (None, ())
         self._latency = LatencyReport({})
         self._looked = (0.0, self._latency)
         happens = session.experiment.events
@@ -121,18 +128,13 @@ class FeedbackPart:
             return "a run is going on"
         if why_not := session.readiness("online").why_not:
             return why_not
-        model, acquisition = session.experiment.model, session.experiment.acquisition
-        if model is None or acquisition is None:
-            return "connect an amplifier, and train a decoder"
-        try:
-            model.match_stream(acquisition.info)
-        except RolandicError as error:
-            return f"the decoder does not fit this amplifier: {error}"
-        unknown = [name for name in session.setup.feedback.classes if name not in model.classes]
-        if cued and unknown:
+        model = session.experiment.model
+        known = model.classes if model is not None else ()
+        unknown = [name for name in session.setup.feedback.classes if name not in known]
+        if cued and unknown and not session.cues_outside:
             return (
                 f"the run cues {_listed(unknown)}, which the decoder does not know (it tells "
-                f"{_listed(model.classes)} apart): take the decoder's classes, or train another"
+                f"{_listed(known)} apart): take the decoder's classes, or train another"
             )
         return ""
 
@@ -155,17 +157,24 @@ class FeedbackPart:
         model = session.experiment.model
         number = len(session.record.paths("online", used=False))
         if model is not None and session.active is None:
+            self.ran_with = self.arm
+            self._rewards = session.setup.rewards if learns_from_rewards(self.arm) else ""
             self.ledger = OnlineLedger(model, session.setup.online, cued=cued)
             self.control = RunControl(self._progressed)
             self.cued, self._newest = cued, _Newest()
             self._latency, self._moved_db = LatencyReport({}), None
             self._looked = (0.0, self._latency)
-        control = self.control
+        control, outside = self.control, cued and session.cues_outside
 
         def run(context: RunContext) -> bool:
             tell(self.events.changed)
             try:
                 clock = LslTime(context.ring, patience_s=_PATIENCE * session.experiment.give_up_s)
+                if outside:
+                    markers = session.experiment.events.marker_received
+                    event_map = model.epochs.event_map if model is not None else {}
+                    with cues_followed(markers, event_map, self._cue_outside):
+                        return free_run(session.cues, clock, context.cancelled)
                 if not cued:
                     return free_run(session.cues, clock, context.cancelled, minutes=minutes)
                 return present_run(
@@ -180,7 +189,7 @@ class FeedbackPart:
             finally:
                 self._keep_figures()
 
-        session.start_run("online", run, done=self._account, prepare=self._prepare)
+        session.start_run("online", run, done=self._account, prepare=self._prepare, cued=cued)
 
     def _keep_figures(self) -> None:
         live = self._session.experiment.live
@@ -194,8 +203,7 @@ class FeedbackPart:
             return
         if result is not None:
             self._latency, self._moved_db = result.latency, result.moved_db
-        account, model = ledger.account(), session.experiment.model
-        adapts = model.recentering if model is not None else None
+        account = ledger.account()
         record.outcome = {
             "model": session.experiment.model_path.name,
             "cued": ledger.cued,
@@ -209,7 +217,8 @@ class FeedbackPart:
             "n_commands": account.n_commands,
             "withheld": account.withheld,
             "online": ledger.settings.model_dump(mode="json"),
-            "recenter_s": adapts.tau_s if adapts is not None else None,
+            "adapt": self.ran_with,
+            "adaptation": self.effect,
             "moved_db": self._moved_db,
             "scene": session.setup.scene,
         }
@@ -217,10 +226,20 @@ class FeedbackPart:
     # --- adaptation -----------------------------------------------------------------------
 
     @property
-    def can_adapt(self) -> bool:
-        """Whether the decoder in use was trained so that its reference can follow the signal."""
+    def arms(self) -> tuple[str, ...]:
+        """Arms that exist for the decoder in use, see `bci.experiment.adaptation`."""
         model = self._session.experiment.model
-        return model is not None and (can_adapt(model) or self._is_variant)
+        if model is None:
+            return (OFF,)
+        if self._arms[0] is not model:
+            self._arms = model, arms_offered(model)
+        return self._arms[1]
+
+    @property
+    def arm(self) -> str:
+        """The arm that the next run has: the one that is set, where the decoder has it."""
+        wished = self._session.setup.adapt
+        return wished if wished in self.arms else OFF
 
     @property
     def moved_db(self) -> float | None:
@@ -229,23 +248,33 @@ class FeedbackPart:
         return live.moved_db if live is not None else self._moved_db
 
     @property
-    def _is_variant(self) -> bool:
-        record, experiment = self._session.record, self._session.experiment
-        return bool(record.model) and experiment.model_path != self._session.folder / record.model
+    def effect(self) -> dict[str, Any] | None:
+        """What adaptation comes to in this run or the last; None: it is off, or no run was.
+
+        See `bci.online.teaching.Teacher.effect`.
+        """
+        if self.ran_with == OFF:
+            return None
+        return self._session.experiment.adapter_effect
+
+    @property
+    def takes_rewards(self) -> bool:
+        """Whether this run is told right and wrong by the clinician."""
+        return self.running and self.cued and self._rewards == BY_KEY
+
+    def reward(self, right: bool) -> None:
+        """Say whether the newest trial was decided right; where the run is so told."""
+        live = self._session.experiment.live
+        if live is not None and self.takes_rewards:
+            live.reward(float(right))
 
     def _prepare(self, stopping: threading.Event) -> None:
-        """Take the decoder with the adaptation that is set; in the run's thread."""
+        """Take the arm that is set; in the run's thread."""
         session, experiment = self._session, self._session.experiment
         session.signals.catch_up(stopping)
-        if experiment.model is None or not self.can_adapt:
-            return
-        tau_s = experiment.model.recentering and experiment.model.recentering.tau_s
-        if tau_s == session.setup.recenter_s:
-            return
-        base = experiment.model_path
-        if session.record.model:
-            base = session.folder / session.record.model
-        experiment.use_model(adapted(base, session.setup.recenter_s))
+        if experiment.model is not None:
+            experiment.adapt = arm_of_run(self.ran_with, experiment.model)
+            experiment.rewards = self._rewards
 
     # --- what is shown --------------------------------------------------------------------
 
@@ -378,6 +407,14 @@ class FeedbackPart:
             self._trial_at_s = time.monotonic()
         elif step.label == "trial_rejected":
             tell(self.events.changed)
+
+    def _cue_outside(self, marker: Marker, name: str | None) -> None:
+        """Take a marker of the program that gives the cues: what is no cue ends a trial."""
+        if self.ledger is None:
+            return
+        self.ledger.take_step(Step(0.0, name or "imagery_end"), marker.time_s)
+        if name:
+            self._trial_at_s = time.monotonic()
 
     def _progressed(self, progress: RunProgress) -> None:
         tell(self.events.progressed, progress)

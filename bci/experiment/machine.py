@@ -30,8 +30,9 @@ from bci.config import EpochSettings, OnlineSettings
 from bci.decoders import Model, load_model, platform_card
 from bci.decoders.adapt import reference_for, with_arm
 from bci.decoders.recentering import check_time_constant
-from bci.errors import InputError, RecordingError, RolandicError, StreamLostError
+from bci.errors import InputError, RecordingError
 from bci.evaluation.training import train_model
+from bci.experiment.run_recorder import RunRecorder
 from bci.experiment.runs import OnlineResult, Run, RunContext
 from bci.experiment.sealing import next_log, seal_log
 from bci.experiment.states import ExperimentError, ExperimentEvents, State, tell
@@ -42,7 +43,8 @@ from bci.online.teaching import adapt_settings, check_arm
 from bci.private import private_folder
 from bci.recording import RecorderSummary, RunRecording
 from bci.recording.eventlog import EventLog
-from bci.recording.naming import next_free, release
+from bci.recording.naming import next_free
+from bci.recording.status import RecorderStatus
 from bci.sources.discovery import StreamQuery
 from bci.sources.reading import open_recording, recording_hash
 
@@ -100,22 +102,21 @@ class Experiment:
         private_folder(folder)
         self.folder, self.epochs, self.online = folder, epochs, online
         self.decoder, self.params, self.recenter_s = decoder, dict(params or {}), recenter_s
-        self.give_up_s, self.orphan_s = give_up_s, orphan_s
+        self.give_up_s = give_up_s
         self.adapt, self.rewards = adapt, ""
         self._adapter_effect: dict[str, Any] | None = None
         self.events = ExperimentEvents()
         self.state = State.IDLE
         self.calibrations: list[Path] = []
-        self.recorded: list[RecorderSummary] = []
         self.model: Model | None = None
         self.model_path = folder / "model.bci"
         self.log = EventLog(next_log(folder) if resume else folder / "session.jsonl")
         self._streams = Streams(self.log, self._notice)
         self._streams.marker_takers.append(partial(tell, self.events.marker_received))
         self._work = threading.RLock()
-        self._cancelled = threading.Event()
-        self._failure: BaseException | None = None
-        self._recording: RunRecording | None = None
+        self._runs = RunRecorder(
+            self._streams, self.log, self._notice, partial(tell, self.events.step_reached), orphan_s
+        )
         self._live: LiveDecoding | None = None
         self.log.write("session_started", platform=platform_card(), decoder=decoder)
 
@@ -184,12 +185,6 @@ class Experiment:
             _log.error("%s", error)
         tell(self.events.noticed, text)
 
-    def _fail(self, error: BaseException) -> None:
-        """End the run that is going on: something that it needs has failed."""
-        if self._failure is None:
-            self._failure = error
-        self._cancelled.set()
-
     # --- streams --------------------------------------------------------------------------
 
     def connect(
@@ -211,6 +206,19 @@ class Experiment:
         """
         with self._working("connect"):
             self._streams.connect(eeg, markers, unit, timeout_s)
+
+    def listen(self, markers: StreamQuery, timeout_s: float = 10.0) -> None:
+        """Listen to other markers, from the next run on: they are recorded, and its cues.
+
+        Raises
+        ------
+        StreamError
+            When there is no such stream, or several; what was listened to stays.
+        ExperimentError
+            While a run is going on, or without a connection.
+        """
+        with self._working("listen"):
+            self._streams.listen(markers, timeout_s)
 
     def disconnect(self) -> None:
         """Let go of the streams.
@@ -243,50 +251,9 @@ class Experiment:
         """
         with self._working("calibrate", State.CALIBRATING):
             path = next_free(self.folder, "calibration-{run}.xdf")
-            self._recorded_run(run, path)
+            self._runs.record(run, path, self.give_up_s)
             self.calibrations.append(path)
         return path
-
-    def _recorded_run(self, run: Run, path: Path) -> bool:
-        """Carry a run out while a recorder of its own process writes the streams down."""
-        acquisition = self._streams.connected()
-        first_sample = acquisition.ring.n_written
-        self._cancelled.clear()
-        self._failure = None
-        recording = RunRecording(
-            self._streams.queries, path, self.log, self._notice, self._fail, orphan_s=self.orphan_s
-        )
-        self._recording = recording
-        try:
-            recording.start()
-        except BaseException:
-            release(path)
-            raise
-        completed = False
-        context = RunContext(
-            acquisition.ring, self._cancelled, partial(tell, self.events.step_reached)
-        )
-        try:
-            with self._streams.needed(self.give_up_s, self._fail):
-                completed = run(context)
-        except StreamLostError as error:
-            # The acquisition knows which stream it was, and what to do.
-            self._fail(acquisition.error or error)
-            raise (acquisition.error or error) from None
-        except BaseException as error:
-            self._fail(error)
-            raise
-        finally:
-            try:
-                self.recorded.append(recording.stop(completed=completed))
-            except RolandicError as error:
-                self._fail(error)
-            for notice in self._gap_notice(acquisition, first_sample, path):
-                self._notice(notice)
-        acquisition.raise_error()
-        if self._failure is not None:
-            raise self._failure
-        return completed
 
     def rejoin(self, path: Path, markers: StreamQuery | None = None, *, go_on: bool) -> None:
         """Take over the recording of a run whose owner is gone, and close it in order.
@@ -305,28 +272,7 @@ class Experiment:
             When nothing records it any more, with how it ended; or it cannot be closed.
         """
         with self._working("rejoin", State.CALIBRATING):
-            self._cancelled.clear()
-            self._failure = None
-            recording = RunRecording.attach(path, self.log, self._notice, self._fail)
-            self._recording = recording
-            try:
-                if go_on and markers is not None:
-                    recording.add(markers)
-                if go_on:
-                    self._cancelled.wait()
-            finally:
-                self.recorded.append(recording.stop(completed=False))
-            if self._failure is not None:
-                raise self._failure
-
-    @staticmethod
-    def _gap_notice(acquisition: Acquisition, first_sample: int, path: Path) -> list[str]:
-        """Say what is missing within a run; a pause of the stream before it is no loss."""
-        gaps = [gap for gap in acquisition.gaps if gap.began_at > first_sample]
-        if not gaps:
-            return []
-        lost_s = sum(gap.lost_s for gap in gaps)
-        return [f"{path.name}: {len(gaps)} gaps, {lost_s:.2f} s of signal are missing"]
+            self._runs.rejoin(path, markers, go_on=go_on)
 
     def train(self) -> Model:
         """Train the decoder on the calibration runs and save it as ``model.bci``.
@@ -399,7 +345,15 @@ class Experiment:
     @property
     def recording(self) -> RunRecording | None:
         """The recording of the run that is going on, or of the last."""
-        return self._recording
+        return self._runs.recording
+
+    @property
+    def recorded(self) -> list[RecorderSummary]:
+        """What the recorder said at the end of each run."""
+        return self._runs.recorded
+
+    def _recorder_status(self) -> RecorderStatus | None:
+        return self.recording.status if self.recording is not None else None
 
     def go_online(self, run: Run, *, outputs: Sequence[Output] = ()) -> OnlineResult:
         """Decode a run live, and record it.
@@ -422,6 +376,7 @@ class Experiment:
             acquisition, model = self._streams.connected(), self.model
             if model is None:
                 raise ExperimentError("there is no decoder: calibrate and train first")
+            self._adapter_effect = None
             live = LiveDecoding(
                 model,
                 acquisition,
@@ -436,9 +391,9 @@ class Experiment:
                 outputs=[*outputs, partial(tell, self.events.decision_made)],
                 on_cue=partial(tell, self.events.cue_received),
                 on_outcome=partial(tell, self.events.trial_finished),
-                on_failure=self._fail,
+                on_failure=self._runs.fail,
                 on_notice=self._notice,
-                recorder=lambda: self._recording.status if self._recording is not None else None,
+                recorder=self._recorder_status,
                 adapt=adapt_settings(model, self.adapt, self.rewards),
             )
 
@@ -455,7 +410,7 @@ class Experiment:
             path = next_free(self.folder, "online-{run}.xdf")
             self._streams.marker_takers.append(live.take_marker)
             try:
-                completed = self._recorded_run(decide, path)
+                completed = self._runs.record(decide, path, self.give_up_s)
             finally:
                 self._streams.marker_takers.remove(live.take_marker)
             return OnlineResult(
@@ -471,7 +426,7 @@ class Experiment:
 
     def stop(self) -> None:
         """End a run that is going on; from any thread."""
-        self._cancelled.set()
+        self._runs.stop()
 
     def close(self) -> None:
         """End the session, and a run that is going on; more than once is harmless."""

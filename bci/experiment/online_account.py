@@ -157,7 +157,7 @@ class OnlineLedger:
         self._cues: dict[int, _Span] = {}
         self._trials: list[_Span] = []
         self._rests: list[_Span] = []
-        self._rejected: set[float] = set()
+        self._rejected: dict[float, str] = {}
 
     @property
     def trials(self) -> list[TrialOutcome]:
@@ -185,7 +185,8 @@ class OnlineLedger:
             elif step.label in _ENDS:
                 _end(self._trials, time_s)
             elif step.label == "trial_rejected" and step.trial in self._cues:
-                self._rejected.add(self._cues[step.trial].start_s)
+                span = self._cues[step.trial]
+                self._rejected[span.start_s] = span.label
 
     def rest(self, time_s: float, *, begins: bool) -> None:
         """Say that the person begins to rest, or that the rest is over, in a free run."""
@@ -210,10 +211,7 @@ class OnlineLedger:
         """Return what it comes to so far; under a millisecond for a run of ten minutes."""
         decisions = self.decisions[:]
         outcomes = self._outcomes[:]
-        marks = tuple(
-            TrialMark(trial.cue, trial.decoded, self._is_rejected(trial), trial.reasons)
-            for trial in sorted(outcomes, key=lambda trial: trial.time_s)
-        )
+        marks = self._marks(outcomes)
         scored = [mark for mark in marks if mark.decoded is not None and not mark.rejected]
         n_correct = sum(mark.correct for mark in scored)
         chance = None
@@ -231,8 +229,24 @@ class OnlineLedger:
             withheld=dict(Counter(d.reason for d in decisions if d.smoothed is None)),
         )
 
+    def _marks(self, outcomes: list[TrialOutcome]) -> tuple[TrialMark, ...]:
+        """Return every trial in the order of time; one rejected before its end has no outcome."""
+        timed = [
+            (t.time_s, TrialMark(t.cue, t.decoded, self._is_rejected(t), t.reasons))
+            for t in outcomes
+        ]
+        with self._lock:
+            rejected = list(self._rejected.items())
+        timed += [
+            (cue_s, TrialMark(label, None, rejected=True))
+            for cue_s, label in rejected
+            if not any(_same(trial, cue_s) for trial in outcomes)
+        ]
+        return tuple(mark for _, mark in sorted(timed, key=lambda item: item[0]))
+
     def _is_rejected(self, trial: TrialOutcome) -> bool:
-        return any(abs(trial.time_s - cue_s) < 1e-3 for cue_s in self._rejected)
+        with self._lock:
+            return any(_same(trial, cue_s) for cue_s in self._rejected)
 
     def _alarms(self, decisions: list[Decision]) -> Alarms:
         """Count as `bci.evaluation` does; samples are counted on the clock, from the first."""
@@ -283,6 +297,11 @@ class OnlineLedger:
             np.array(labels, np.int64),
             n_samples,
         )
+
+
+def _same(trial: TrialOutcome, cue_s: float) -> bool:
+    # Markers travel as they are stamped; the stamp is that of the step.
+    return abs(trial.time_s - cue_s) < 1e-3
 
 
 def _end(spans: list[_Span], time_s: float) -> None:

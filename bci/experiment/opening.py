@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bci.config import SessionLabel
 from bci.errors import RolandicError, SettingsError
 from bci.events import CLASSES
-from bci.experiment.session import Session
 from bci.experiment.states import ExperimentError
 from bci.paradigm.graz import GrazSettings, run_length_s
 from bci.pseudonyms import check_pseudonym, check_session
@@ -21,6 +20,9 @@ from bci.workspace import (
     Templates,
     Workspace,
 )
+
+if TYPE_CHECKING:
+    from bci.experiment.session import Session
 
 __all__ = [
     "Look",
@@ -127,7 +129,7 @@ def look_around(root: Path, subject: str, session: str = "", template: str = "")
         return Look(root, subject, problem=str(error))
 
 
-def open_session(wish: Wish) -> Session:
+def open_session(wish: Wish) -> "Session":
     """Open a session, new or begun before, and put it to the head of the recent ones.
 
     Raises
@@ -135,6 +137,9 @@ def open_session(wish: Wish) -> Session:
     SettingsError
         When the pseudonym, the label, the folder or the template cannot be used.
     """
+    # With it come the decoders (scikit-learn, Numba: seconds), which the form does not need.
+    from bci.experiment.session import Session
+
     reasons = [reason for reason in why_refused(wish.subject, wish.session) if reason]
     if reasons:
         raise SettingsError(reasons[0])
@@ -154,7 +159,7 @@ def open_session(wish: Wish) -> Session:
     return session
 
 
-def use_recordings(session: Session, recordings: Sequence[BidsRecording]) -> None:
+def use_recordings(session: "Session", recordings: Sequence[BidsRecording]) -> None:
     """Let recordings of the BIDS tree, and no others of it, be calibration runs of a session.
 
     Raises
@@ -172,7 +177,7 @@ def use_recordings(session: Session, recordings: Sequence[BidsRecording]) -> Non
     session.save()
 
 
-def set_cues(session: Session, text: str) -> None:
+def set_cues(session: "Session", text: str) -> None:
     """Say which markers of recordings are cues of which class, as ``T1=left_hand, T2=right_hand``.
 
     Raises

@@ -30,7 +30,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from typing import Any
 from psygnal import Signal, SignalGroup
 
 from bci.config import EpochSettings
-from bci.errors import RolandicError
+from bci.errors import RolandicError, SettingsError, StreamError
 from bci.experiment.analyses import FeaturesPart
 from bci.experiment.calibration import CalibrationPart
 from bci.experiment.feedback import FeedbackPart
@@ -47,13 +46,13 @@ from bci.experiment.recovery import RecoveryPart
 from bci.experiment.reports import ReportsPart
 from bci.experiment.runs import OnlineResult, Run
 from bci.experiment.signals import SignalsPart
-from bci.experiment.states import ExperimentError, State, tell
+from bci.experiment.states import ActiveRun, ExperimentError, Notice, Readiness, State, tell
 from bci.experiment.training import TrainingPart
 from bci.experiment.worker import Worker
 from bci.private import private_folder
 from bci.sources.discovery import StreamQuery
 from bci.sources.markers import MarkerOutlet
-from bci.workspace import RunRecord, SessionRecord, SessionSetup, Workspace
+from bci.workspace import RunRecord, SessionLock, SessionRecord, SessionSetup, Workspace
 
 __all__ = ["ActiveRun", "Notice", "Readiness", "Session", "SessionEvents"]
 
@@ -65,48 +64,6 @@ ORPHAN_S = 600.0
 
 #: The steps, in the order of the hour.
 STEPS = ("session", "signals", "calibrate", "features", "train", "online", "report")
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that the clinician should know.
-
-    Attributes
-    ----------
-    text : str
-        One line: what, and what to do.
-    level : {"info", "caution", "trouble"}
-    step : str
-        Where it belongs; empty: everywhere.
-    at_s : float
-        `time.time`.
-    """
-
-    text: str
-    level: str = "info"
-    step: str = ""
-    at_s: float = field(default_factory=time.time)
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether a step is done, can be done, or why it cannot."""
-
-    done: bool
-    why_not: str = ""
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can be done."""
-        return not self.why_not
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveRun:
-    """A run that is going on."""
-
-    kind: str
-    began_s: float
 
 
 class SessionEvents(SignalGroup):
@@ -138,24 +95,29 @@ class Session:
     Raises
     ------
     SettingsError
-        When the folder or what is kept in it cannot be used.
+        When the folder or what is kept in it cannot be used, or another window has it open.
     """
 
     def __init__(self, workspace: Workspace, setup: SessionSetup) -> None:
         self.workspace = workspace
-        self.folder = private_folder(workspace.folder(setup.subject, setup.session))
+        self.folder = _folder(workspace, setup)
         self.events = SessionEvents()
-        kept, told = SessionRecord.recover(self.folder)
-        self.record = kept or SessionRecord(self.folder, setup)
-        self.record.setup = setup
+        self._lock = SessionLock(self.folder)
+        try:
+            kept, told = SessionRecord.recover(self.folder)
+            self.record = kept or SessionRecord(self.folder, setup)
+            self.record.setup = setup
+            self.experiment = Experiment(
+                self.folder, setup.epochs, setup.online, decoder=setup.decoder, resume=True,
+                orphan_s=ORPHAN_S,
+            )  # fmt: skip
+        except BaseException:
+            self._lock.close()
+            raise
         self.active: ActiveRun | None = None
         self._run_thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._closed = False
-        self.experiment = Experiment(
-            self.folder, setup.epochs, setup.online, decoder=setup.decoder, resume=True,
-            orphan_s=ORPHAN_S, adapt=setup.adapt,
-        )  # fmt: skip
         cues_id = f"rolandic-cues-{uuid.uuid4().hex[:8]}"
         #: Cues go out here; amplifiers that record triggers, and simulated people, listen.
         self.cues = MarkerOutlet("Rolandic cues", cues_id)
@@ -198,8 +160,6 @@ class Session:
         self.record.setup = SessionSetup.make(**self.setup.model_dump() | settings)
         self.experiment.epochs, self.experiment.online = self.epochs, self.setup.online
         self.experiment.decoder = self.setup.decoder
-        self.experiment.recenter_s = self.setup.recenter_s
-        self.experiment.adapt = self.setup.adapt
         self.save()
 
     def save(self) -> None:
@@ -251,7 +211,10 @@ class Session:
             case "online":
                 needs_model = "" if model else "no decoder yet: train one, and choose Use"
                 done = bool(self.record.paths("online", used=False))
-                return Readiness(done=done, why_not=needs_stream or needs_model)
+                misfit = self.training.misfit
+                if misfit:
+                    misfit = f"the decoder does not fit this amplifier: {misfit}"
+                return Readiness(done=done, why_not=needs_stream or needs_model or misfit)
             case "report":
                 return Readiness(done=self.reports.written, why_not=needs_runs)
         raise ValueError(f"{step!r} is no step")
@@ -262,11 +225,30 @@ class Session:
 
     # --- runs -----------------------------------------------------------------------------
 
+    @property
+    def cues_outside(self) -> bool:
+        """Whether another program gives the cues."""
+        return bool(self.setup.cue_stream)
+
+    def _listen(self, cued: bool) -> None:
+        """Listen to whoever gives the cues of a run; in the run's thread."""
+        query = self.cues_query
+        if cued and self.cues_outside:
+            query = StreamQuery(name=self.setup.cue_stream)
+        try:
+            self.experiment.listen(query)
+        except StreamError as error:
+            raise StreamError(
+                f"the program that gives the cues is not there ({error}): start it, or let "
+                "Rolandic give them (Calibrate, Protocol)"
+            ) from error
+
     def start_run(
         self,
         kind: str,
         run: Run,
         *,
+        cued: bool = True,
         done: Callable[[RunRecord, OnlineResult | None], None] = lambda record, result: None,
         prepare: Callable[[threading.Event], None] = lambda stopping: None,
     ) -> None:
@@ -277,6 +259,8 @@ class Session:
         kind : {"calibration", "online"}
         run : Run
             Presents; returns whether it came to its end.
+        cued : bool
+            Whether it has cues: of another program, where one gives them.
         done : callable
             Called in the run's thread before `SessionEvents.run_finished`, to add to the record.
         prepare : callable
@@ -294,7 +278,10 @@ class Session:
         self._stopping.clear()
         self.active = ActiveRun(kind, time.monotonic())
         self._run_thread = threading.Thread(
-            target=self._carry_out, args=(kind, run, done, prepare), name=f"{kind} run", daemon=True
+            target=self._carry_out,
+            args=(kind, run, done, prepare, cued),
+            name=f"{kind} run",
+            daemon=True,
         )
         tell(self.events.run_started, self.active)
         tell(self.events.readiness_changed)
@@ -306,6 +293,7 @@ class Session:
         run: Run,
         done: Callable[[RunRecord, OnlineResult | None], None],
         prepare: Callable[[threading.Event], None],
+        cued: bool,
     ) -> None:
         began = datetime.now().astimezone().isoformat(timespec="seconds")
         before = len(self.experiment.recorded)
@@ -322,6 +310,7 @@ class Session:
         result: OnlineResult | None = None
         failure = ""
         try:
+            self._listen(cued)
             prepare(self._stopping)
             if kind == "calibration":
                 self.experiment.calibrate(watched)
@@ -397,6 +386,12 @@ class Session:
         if self._closed:
             return
         self._closed = True
+        try:
+            self._end_all()
+        finally:
+            self._lock.close()
+
+    def _end_all(self) -> None:
         self.stop()
         self.wait_run(30.0)
         for part in (self.signals, self.calibration, self.features, self.training, self.feedback):
@@ -425,3 +420,14 @@ class Session:
             self.experiment.use_model(self.folder / Path(self.record.model))
         except RolandicError as error:
             self.notice(str(error), "caution", "train")
+
+
+def _folder(workspace: Workspace, setup: SessionSetup) -> Path:
+    folder = workspace.folder(setup.subject, setup.session)
+    try:
+        return private_folder(folder)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}: cannot write there ({error.strerror}): allow it, or choose another "
+            "workspace"
+        ) from error

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from bci.acquisition import Acquisition
-from bci.experiment.electrodes import ElectrodeWatch, grade
+from bci.experiment.electrodes import ElectrodeWatch
 from bci.recording.status import RecorderStatus
+from bci.signal.quality_words import grade
 from bci.sources.clock import lsl_clock
 
 __all__ = ["SignalsSnapshot", "of_stream", "with_recorder"]

@@ -2,15 +2,24 @@
 
 import enum
 import logging
+import time
+from dataclasses import dataclass, field
 
 from psygnal import EmitLoopError, Signal, SignalGroup, SignalInstance
 
 from bci.errors import InputError
 from bci.events import Marker
-from bci.online import Decision, TrialOutcome
-from bci.paradigm import Step
+from bci.paradigm.graz import Step
 
-__all__ = ["ExperimentError", "ExperimentEvents", "State", "tell"]
+__all__ = [
+    "ActiveRun",
+    "ExperimentError",
+    "ExperimentEvents",
+    "Notice",
+    "Readiness",
+    "State",
+    "tell",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +47,53 @@ class ExperimentEvents(SignalGroup):
     step_reached = Signal(Step, float)
     cue_received = Signal(str)
     marker_received = Signal(Marker)
-    decision_made = Signal(Decision)
-    trial_finished = Signal(TrialOutcome)
+    #: `bci.online.Decision`
+    decision_made = Signal(object)
+    #: `bci.online.TrialOutcome`
+    trial_finished = Signal(object)
     training_progressed = Signal(int, int)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the clinician should know.
+
+    Attributes
+    ----------
+    text : str
+        One line: what, and what to do.
+    level : {"info", "caution", "trouble"}
+    step : str
+        Where it belongs; empty: everywhere.
+    at_s : float
+        `time.time`.
+    """
+
+    text: str
+    level: str = "info"
+    step: str = ""
+    at_s: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a step is done, can be done, or why it cannot."""
+
+    done: bool
+    why_not: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be done."""
+        return not self.why_not
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """A run that is going on."""
+
+    kind: str
+    began_s: float
 
 
 def tell(signal: SignalInstance, *what: object) -> None:

@@ -93,6 +93,29 @@ class Streams:
         for warning in source.warnings:
             self._notice(warning)
 
+    def listen(self, markers: StreamQuery, timeout_s: float) -> None:
+        """Listen to these markers from now on; if they are not there, all stays as it was.
+
+        Raises
+        ------
+        ExperimentError
+            When no stream is connected.
+        StreamError
+            When there is no such stream, or several.
+        """
+        self.connected()
+        if self.queries[1:] == [markers]:
+            return
+        thread = MarkerThread(
+            MarkerInlet(markers, timeout_s=timeout_s), self._take_marker, self._notice
+        )
+        if self._markers is not None:
+            self._markers.stop()
+        self._markers = thread
+        self.queries[1:] = [markers]
+        thread.start()
+        self._log.write("markers_connected", markers=str(markers))
+
     @contextmanager
     def needed(
         self, give_up_s: float, on_lost: Callable[[StreamLostError], None]

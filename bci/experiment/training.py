@@ -263,7 +263,7 @@ class TrainingPart:
         raise KeyError(file)
 
     def details(self, file: str) -> AttemptDetails | None:
-        """Return what the pictures of an attempt show; None: there is nothing (a few ms)."""
+        """Return what the pictures of an attempt show; None: there is nothing (a few ms, once)."""
         return load_details(details_path(self._session.folder / file))
 
     @property
@@ -387,7 +387,6 @@ class TrainingPart:
             decoder=decoder,
             params=own,
             protocol=self.protocol(test),
-            recenter_s=session.setup.recenter_s,
             online=session.setup.online,
             montage=session.setup.montage,
             file=session.folder / file,

@@ -72,9 +72,10 @@ def power_over_time(X: F64, rate_hz: float, freqs_hz: F64, times_s: F64, width_h
     check_frequencies(float(freqs_hz.max()) + width_hz, rate_hz)
     n_times = X.shape[-1]
     margin_s = _REACH * time_deviation_s(width_hz)
+    # Spans are cut to whole samples: on either side up to one may be missing.
     if (
         times_s.min() < margin_s - 1 / rate_hz
-        or times_s.max() > n_times / rate_hz - margin_s + 1e-9
+        or times_s.max() > (n_times + 1) / rate_hz - margin_s + 1e-9
     ):
         raise SettingsError(
             f"wavelets {width_hz:g} Hz wide need {margin_s:.3g} s of signal on each side: cut "

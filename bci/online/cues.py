@@ -11,14 +11,18 @@ import numpy as np
 from bci.acquisition import RingBuffer
 from bci.config import OnlineSettings
 from bci.decoders.model import Model
-from bci.events import Marker, class_of
+from bci.events import Marker, class_of, normalised_label
 from bci.online.decision import NO_SIGNAL, Decision
 from bci.online.trials import Cue, TrialOutcome, score_trials
 from bci.signal import span_ends
+from bci.signal.trials import NO_CLASS, REJECTED
 
 __all__ = ["CueTracker", "locate"]
 
 _log = logging.getLogger(__name__)
+
+# Cues among which the one is looked for that a rejection means.
+_RECENT = 8
 
 
 def locate(ring: RingBuffer, time_s: float) -> int | None:
@@ -49,6 +53,10 @@ def locate(ring: RingBuffer, time_s: float) -> int | None:
 class CueTracker:
     """Turns markers into cues and, once its windows have been decided, each into an outcome.
 
+    The marker ``trial_rejected`` takes back the trial whose cue came last before it: one that is
+    not over yet has no outcome, that of another counts no more. (An arm that has learned from it
+    by then has done so.)
+
     Parameters
     ----------
     model : Model
@@ -74,6 +82,7 @@ class CueTracker:
         self._model, self._ring, self._online = model, ring, online
         self._on_cue, self._on_outcome = on_cue, on_outcome
         self._lock = threading.Lock()
+        self._cue_times_s: deque[float] = deque(maxlen=_RECENT)
         self._waiting: list[tuple[str, float]] = []
         self._pending: list[Cue] = []
         self._decisions: deque[Decision] = deque()
@@ -82,18 +91,38 @@ class CueTracker:
 
     @property
     def outcomes(self) -> list[TrialOutcome]:
-        """Trials that are over; the newest, where not all are kept."""
-        return list(self._outcomes)
+        """Trials that are over and were not rejected; the newest, where not all are kept."""
+        with self._lock:
+            return list(self._outcomes)
 
     def take_marker(self, marker: Marker) -> None:
-        """Take a marker as it arrives; those that are no cue of the model's classes pass by."""
+        """Take a marker as it arrives: a cue of the model's classes, or one that takes it back."""
+        if normalised_label(marker.label) == REJECTED:
+            with self._lock:
+                self._reject(marker.time_s)
+            return
         # A model trained on somebody's event codes meets the paradigm's own class names online.
         label = class_of(marker.label, self._model.epochs.event_map) or class_of(marker.label, {})
-        if label not in self._model.classes:
+        if label is None or label == NO_CLASS:
             return
+        known = label in self._model.classes
         with self._lock:
-            self._waiting.append((label, marker.time_s))
-        _tell(self._on_cue, label)
+            self._cue_times_s.append(marker.time_s)
+            if known:
+                self._waiting.append((label, marker.time_s))
+        if known:
+            _tell(self._on_cue, label)
+
+    def _reject(self, time_s: float) -> None:
+        """Take back the trial whose cue came last before a time, whatever its class."""
+        before = [cue_s for cue_s in self._cue_times_s if cue_s <= time_s]
+        if not before:
+            return
+        cue_s = max(before)
+        self._waiting = [waiting for waiting in self._waiting if waiting[1] != cue_s]
+        self._pending = [cue for cue in self._pending if cue.time_s != cue_s]
+        kept = (outcome for outcome in self._outcomes if outcome.time_s != cue_s)
+        self._outcomes = deque(kept, self._outcomes.maxlen)
 
     def take_decision(self, decision: Decision) -> None:
         """Take a decision; a trial that it completes is accounted for."""

@@ -214,9 +214,10 @@ class OnlineDecoder:
         except Exception as error:
             # A plugin's decoder may raise anything: this window has no decision, the next may.
             self.n_failed += 1
-            if self.n_failed == 1:
+            why = f"{FAILED} ({reason_of(error)[:_LONGEST]})"
+            if why != self.failed_by:
                 _log.exception("the decoder failed on the window that ends at %d", hop.end)
-            self.failed_by = f"{FAILED} ({reason_of(error)[:_LONGEST]})"
+            self.failed_by = why
             return hop._replace(reason=self.failed_by), None
         self.n_failed = 0
         return hop, raw

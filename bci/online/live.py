@@ -20,10 +20,10 @@ from bci.online.decoder import OnlineDecoder
 from bci.online.footing import Footing
 from bci.online.latency import LatencyReport, Lengths
 from bci.online.outputs import Output
-from bci.online.process import realtime_interpreter
 from bci.online.runner import DecoderThread
 from bci.online.teaching import AdaptSettings, Teacher
 from bci.online.trials import TrialOutcome
+from bci.realtime import realtime_interpreter
 from bci.recording.eventlog import EventLog
 from bci.recording.status import RecorderStatus
 from bci.signal import hop_samples, window_samples

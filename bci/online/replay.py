@@ -54,7 +54,10 @@ class Replay:
 
 
 def cues_of(recording: Recording, model: Model) -> list[Cue]:
-    """Return the cues of the model's classes, each with the sample that training would take."""
+    """Return the cues of the model's classes, each with the sample that training would take.
+
+    Those of rejected trials are left out, as they are from training.
+    """
     line = timeline(recording.stamps, recording.info.rate_hz, recording.returns)
     times = sample_times(recording, line)
     # A model trained on somebody's event codes meets the paradigm's own class names online.
@@ -62,7 +65,9 @@ def cues_of(recording: Recording, model: Model) -> list[Cue]:
         cues = [
             Cue(trial.class_name, nearest_sample(times, trial.onset_s), trial.onset_s)
             for trial in find_trials(recording.markers, event_map)
-            if trial.class_name in model.classes and times[0] <= trial.onset_s <= times[-1]
+            if trial.class_name in model.classes
+            and not trial.rejected
+            and times[0] <= trial.onset_s <= times[-1]
         ]
         if cues:
             break

@@ -297,11 +297,11 @@ class DecoderThread:
                 self._write("evidence_restarted", sample=decision.sample)
             self._write("decision", **issued.as_dict())
             self._late.take(issued)
+            self._tell_of_failures(decoder)
         for sample, to_sample in decoder.script.jumps.items():
             if sample not in jumps_before:
                 self._write("overrun", sample=sample, to_sample=to_sample)
 
-        self._tell_of_failures(decoder)
         self._tell_of_learning(decoder)
 
     def _tell_of_failures(self, decoder: OnlineDecoder) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "adapt_settings",
     "adapter_for",
     "check_arm",
+    "learns_from_rewards",
     "replayed_adaptation",
 ]
 
@@ -96,8 +97,8 @@ def adapter_for(
     return adapter
 
 
-def _hides_label(arm: str) -> bool:
-    """Whether an arm may know of right and wrong only, even where the class is known."""
+def learns_from_rewards(arm: str) -> bool:
+    """Whether an arm is told of right and wrong only, even where the class is known."""
     return "reward" in arm or arm.startswith("linucb")
 
 
@@ -227,7 +228,7 @@ class Teacher:
             adaptation.ask(Ask(at, chosen, revealed, windows))
 
         if self.settings.told == "cue":
-            label = None if _hides_label(self.settings.arm) else classes.index(outcome.cue)
+            label = None if learns_from_rewards(self.settings.arm) else classes.index(outcome.cue)
             told(Revealed(label, float(outcome.correct)))
         else:
             self.desk.trial_over(outcome.time_s, lambda value: told(Revealed(None, value)))

@@ -42,6 +42,8 @@ class RunProgress:
         `HELD_BY_PAUSE`, `HELD_BY_SIGNAL`, or empty: the run goes on.
     rejected : tuple of int
         Trials that are not to be used, each given again at the end of the run.
+    outside : bool
+        Another program gives the cues: nobody knows how many will come, and `n_trials` is 0.
     left_s : float
         How long the run would still have taken at `at_s` (s).
     at_s : float
@@ -56,6 +58,7 @@ class RunProgress:
     pausing: bool = False
     held: str = ""
     rejected: tuple[int, ...] = ()
+    outside: bool = False
     left_s: float = 0.0
     at_s: float = field(default_factory=time.monotonic)
 

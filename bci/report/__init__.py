@@ -3,8 +3,9 @@
 Every score carries its interval and what chance reaches, every picture its filter and reference.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bci.lazy import names_of
 
 if TYPE_CHECKING:
     from bci.report.page import write_report
@@ -13,15 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionSummary", "accuracy_line", "write_report"]
 
-_PLACES = {
-    "SessionSummary": "bci.report.session",
-    "accuracy_line": "bci.report.tables",
-    "write_report": "bci.report.page",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # The window tells scores too, and must start without MNE and Matplotlib (a second and more).
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+# The window tells scores too, and must start without MNE and Matplotlib (a second and more).
+__getattr__ = names_of(
+    __name__,
+    {
+        "SessionSummary": "bci.report.session",
+        "accuracy_line": "bci.report.tables",
+        "write_report": "bci.report.page",
+    },
+)

@@ -5,6 +5,7 @@ over the hemisphere that belongs to the hand (C3 for the right, C4 for the left;
 """
 
 import logging
+import textwrap
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -212,7 +213,9 @@ def _draw_erd(ax: Axes, points: list[SessionPoint]) -> None:
     if classes:
         ax.legend(frameon=False, fontsize=8, ncols=3)
     else:
-        ax.text(0.5, 0.5, "no calibration run with C3, C4 or Cz", ha="center", va="center",
+        problem = next((point.problem for point in points if point.problem), "")
+        why = problem or "no calibration run with C3, C4 or Cz"
+        ax.text(0.5, 0.5, textwrap.fill(why, 70), ha="center", va="center",
                 transform=ax.transAxes)  # fmt: skip
     ax.spines[["top", "right"]].set_visible(False)
 

@@ -48,6 +48,7 @@ from bci.signal.electrodes import (
     pair_measures,
     pop_counts,
 )
+from bci.signal.quality_words import BAD, QUALITIES
 from bci.sources.base import Channel
 
 __all__ = [
@@ -61,25 +62,6 @@ __all__ = [
 ]
 
 F64 = NDArray[np.float64]
-
-#: From best to worst: the number of a quality on the network is its place here.
-QUALITIES = (
-    "good",
-    "mains",
-    "muscle",
-    "blinking",
-    "drifting",
-    "high impedance",
-    "bridged",
-    "popping",
-    "noisy",
-    "unlike others",
-    "saturated",
-    "flat",
-    "not a number",
-)
-#: From such channels nothing should be decoded; those before them only deserve care.
-BAD = QUALITIES[QUALITIES.index("popping") :]
 
 _ADVICE = {
     "good": "",

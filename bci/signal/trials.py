@@ -18,15 +18,26 @@ from bci.config import EpochSettings
 from bci.errors import TrialError
 from bci.events import EVENTS, Marker, class_of, normalised_label
 
-__all__ = ["TOLERANCE_S", "Trial", "check_span", "describe_labels", "find_trials", "trial_classes"]
+__all__ = [
+    "NO_CLASS",
+    "REJECTED",
+    "TOLERANCE_S",
+    "Trial",
+    "check_span",
+    "describe_labels",
+    "find_trials",
+    "trial_classes",
+]
 
+#: The class that means nothing.
 NO_CLASS = "none"
 
 #: Annotations are often rounded to hundredths of a second, and markers of one instant are sent one
 #: after the other.
 TOLERANCE_S = 0.015
 
-_REJECTED = "trial_rejected"
+#: The marker that rejects a trial.
+REJECTED = "trial_rejected"
 
 _BOUNDARIES = frozenset(
     {
@@ -88,7 +99,7 @@ def find_trials(markers: Iterable[Marker], event_map: Mapping[str, str]) -> list
     rejected = False
     for marker in reversed(ordered):
         label = normalised_label(marker.label)
-        if label == _REJECTED:
+        if label == REJECTED:
             rejected = True
             continue
         name = class_of(label, event_map)

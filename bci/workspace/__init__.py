@@ -1,6 +1,7 @@
 """A workspace: a BIDS dataset with many people's sessions, and what each session was set to."""
 
 from bci.workspace.layout import BidsRecording, SessionPlace, Workspace
+from bci.workspace.lock import SessionLock
 from bci.workspace.recent import RecentSession, RecentSessions
 from bci.workspace.record import RunRecord, SessionRecord
 from bci.workspace.setup import SessionSetup
@@ -11,6 +12,7 @@ __all__ = [
     "RecentSession",
     "RecentSessions",
     "RunRecord",
+    "SessionLock",
     "SessionPlace",
     "SessionRecord",
     "SessionSetup",

@@ -37,10 +37,13 @@ class SessionSetup(Settings):
     online : OnlineSettings
     decoder : str
         Registered name of the one that is trained by default.
-    recenter_s : float or None
-        Time constant by which the reference follows the signal online (s); None: it stays.
     adapt : str
-        Arm by which the decoder goes on learning online (`bci.decoders.adapt`); empty: none.
+        Arm by which the decoder goes on learning online (`bci.decoders.adapt`).
+    rewards : str
+        From where arms that learn from right and wrong are told: empty, the cues; ``"key"``, the
+        clinician's keys; else the name of an LSL stream.
+    cue_stream : str
+        Name of the LSL stream of another program that gives the cues; empty: this one gives them.
     presentation : PresentationSettings
         How cues are shown to the patient.
     scene : str
@@ -60,7 +63,8 @@ class SessionSetup(Settings):
     epochs: EpochSettings = EpochSettings()
     online: OnlineSettings = OnlineSettings()
     decoder: str = "acm-svm"
-    recenter_s: float | None = Field(default=None, gt=0)
-    adapt: str = ""
+    adapt: str = "frozen"
+    rewards: str = Field(default="", max_length=200)
+    cue_stream: str = Field(default="", max_length=200)
     presentation: PresentationSettings = PresentationSettings()
     scene: str = "bar"

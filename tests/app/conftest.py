@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mne
 import numpy as np
+import platformdirs
 import pytest
-from PySide6.QtCore import QStandardPaths
+from PySide6.QtCore import QSettings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from bci.experiment.session import Session
+from bci.experiment.worker import Worker
 from bci.paradigm import GrazSettings
 from bci.workspace import RunRecord, SessionSetup, Workspace
 
@@ -40,10 +43,25 @@ def setup_of(**changed: Any) -> SessionSetup:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def workers_load_when_asked() -> Iterator[None]:
+    """Let a session's processes load nothing before their first task.
+
+    They load decoders ahead so that a person does not wait; a test that never asks them for
+    anything would pay for it all the same, and twice.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bci.experiment.session.Worker", partial(Worker, preload=False))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def own_settings() -> None:
-    """Keep what the window remembers out of the user's settings."""
-    QStandardPaths.setTestModeEnabled(True)
+def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep what the window remembers out of the user's settings; return where it goes instead."""
+    folder = tmp_path_factory.mktemp("settings")
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
+    monkeypatch.setattr(platformdirs, "user_config_dir", lambda *a, **k: str(folder))
+    return folder
 
 
 @pytest.fixture

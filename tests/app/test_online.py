@@ -7,17 +7,24 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
+from bci.decoders import load_model, platform_card
+from bci.decoders.adapt import ARMS
 from bci.experiment.feedback import Feedback
 from bci.experiment.session import Session
 from bci.experiment.worker import TaskState
+from bci.online import TrialOutcome, verify
 from bci.online.decision import NO_SIGNAL, STALE
+from bci.online.verification import Verification
 from bci.paradigm import GrazSettings
+from bci.sources.files import recording_hash
+from bci.sources.reading import open_recording
 from bci.workspace import SessionSetup, Workspace
 from bci_app.patient.scenes import registry
 from bci_app.steps.online import OnlineStep
+from bci_app.widgets.adaptation_choice import effect_text
 
 PROTOCOL = GrazSettings(
     trials_per_class=9, fixation_s=1.0, imagery_s=3.5, pause_s=(1.0, 1.5), lead_s=3.0
@@ -38,7 +45,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         feedback=FEEDBACK,
         decoder="ts-lr",
         epochs={"window_s": (0.5, 3.0)},
-        recenter_s=60.0,
+        adapt="recenter",
     )
     session = Session(Workspace(tmp_path_factory.mktemp("study")), setup)
     try:
@@ -72,6 +79,23 @@ def step(trained: Session, qtbot: QtBot) -> Iterator[OnlineStep]:
 
 def _click(qtbot: QtBot, widget: QWidget) -> None:
     qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
+
+
+def _choose(box: QComboBox, data: str) -> None:
+    box.setCurrentIndex(box.findData(data))
+    box.activated.emit(box.currentIndex())
+
+
+def _said(label: QLabel) -> str:
+    return label.accessibleDescription()
+
+
+def _replayed(session: Session) -> Verification:
+    """Replay the last run by the model in use."""
+    recording = open_recording(session.folder / session.record.runs[-1].file)
+    path, log = session.experiment.model_path, session.experiment.log.path
+    model = load_model(path)
+    return verify(recording, model, recording_hash(path), log, platform_card())[1]
 
 
 def _events(session: Session, name: str) -> list[dict[str, Any]]:
@@ -146,7 +170,7 @@ def test_cued_run_scores_trials_and_shows_them(
     scenes = dict(registry.available_scenes())
     scenes["broken"] = registry.SceneEntry("broken", _Broken)
     monkeypatch.setattr(registry, "available_scenes", lambda: scenes)
-    trained.change(scene="broken", recenter_s=None)
+    trained.change(scene="broken", adapt="frozen")
     _click(qtbot, step.window_button)
     with qtbot.waitSignal(step._feedback.said, timeout=TIMEOUT_MS) as said:  # noqa: SLF001
         _click(qtbot, step.start_button)
@@ -177,15 +201,16 @@ def test_cued_run_scores_trials_and_shows_them(
     assert outcome["accuracy"]["low"] < outcome["accuracy"]["mean"] <= 1
     assert outcome["latency"]["system"]["n"] > 20
     assert outcome["latency"]["presentation"]["median"] > 0
-    # Without adaptation: another file of the same model decided, and is what the log names.
-    assert outcome["recenter_s"] is None
-    assert outcome["moved_db"] is None
-    assert outcome["model"].endswith("_still.bci")
-    assert _events(trained, "online_started")[-1]["model"] == outcome["model"]
+    # Without adaptation: the reference stays, though the decoder was trained to move it.
+    assert (outcome["adapt"], outcome["adaptation"], outcome["moved_db"]) == ("frozen", None, None)
+    assert _events(trained, "online_started")[-1]["adaptation"]["settings"]["arm"] == "frozen"
+    assert "off" in step.figures.adaptation.text()
     qtbot.waitUntil(lambda: len(step.marks.text()) == 4, timeout=3000)
     assert step.marks.text().count("✓") == sum(t["correct"] for t in outcome["trials"])
-    assert "of 4 trials right" in step.accuracy.text()
-    trained.change(scene="bar", recenter_s=60.0)
+    # One that was late on a busy machine could not be decoded, and is not scored.
+    n_scored = sum(trial["decoded"] is not None for trial in outcome["trials"])
+    assert f"of {n_scored} trials right" in step.accuracy.text()
+    trained.change(scene="bar", adapt="recenter")
     _click(qtbot, step.window_button)
 
 
@@ -232,11 +257,108 @@ def test_feedback_is_withheld_while_the_amplifier_is_away(
     assert not outcome["cued"]
     assert outcome["trials"] == []
     assert outcome["false_alarms"]["rest_s"] > 0
-    assert outcome["recenter_s"] == 60.0
-    assert outcome["moved_db"] is not None
+    assert outcome["adapt"] == "recenter"
+    assert outcome["moved_db"] > 0
     labels = [event["label"] for event in _events(trained, "marker")]
     assert labels[-4:] == ["run_start", "rest_began", "rest_ended", "run_end"]
     step.run_panel.set_cued(True)
+
+
+def test_adaptation_is_chosen_between_runs_and_told_by_key(
+    step: OnlineStep, trained: Session, qtbot: QtBot
+) -> None:
+    """Right and wrong by two keys: learned from, shown against the trained decoder, replayed."""
+    choice = step.rule_panel.adaptation
+    names = [choice.arm.itemData(k) for k in range(choice.arm.count())]
+    assert names == ["frozen", *(arm for arm in ARMS if arm != "frozen")]
+    assert choice.arm.currentData() == "recenter"
+    assert choice.rewards.isHidden()
+    _choose(choice.arm, "reward+recenter")
+    assert trained.setup.adapt == "reward+recenter"
+    qtbot.waitUntil(lambda: not choice.rewards.isHidden(), timeout=2000)
+    _choose(choice.rewards, "key")
+    assert trained.setup.rewards == "key"
+    assert not step.buttons.right.isVisible()
+    over: list[TrialOutcome] = []
+    trained.experiment.events.trial_finished.connect(over.append)
+    try:
+        _click(qtbot, step.start_button)
+        qtbot.waitUntil(step.buttons.right.isVisible, timeout=TIMEOUT_MS)
+        assert not choice.arm.isEnabled()
+        for n in range(1, 5):
+            qtbot.waitUntil(lambda n=n: len(over) == n, timeout=TIMEOUT_MS)
+            if n == 2:
+                _click(qtbot, step.buttons.right if over[-1].correct else step.buttons.wrong)
+            else:
+                step.reward(over[-1].correct)
+            if n == 3:
+                qtbot.waitUntil(lambda: "n = " in _said(step.figures.adaptation), timeout=5000)
+        qtbot.waitUntil(lambda: trained.active is None, timeout=TIMEOUT_MS)
+    finally:
+        trained.experiment.events.trial_finished.disconnect(over.append)
+    run = trained.record.runs[-1]
+    assert run.completed, run.note
+    effect = run.outcome["adaptation"]
+    assert run.outcome["adapt"] == effect["arm"] == "reward+recenter"
+    # The last reward may come when the run has ended.
+    assert effect["rewards"]["used"] >= 3
+    assert effect["n"] >= 2
+    assert effect["adapted"] is not None
+    assert not step.buttons.right.isVisible()
+    recording = open_recording(trained.folder / run.file)
+    path = trained.experiment.model_path
+    log = trained.experiment.log.path
+    _, verification = verify(
+        recording, load_model(path), recording_hash(path), log, platform_card()
+    )
+    assert verification.reproduced, verification
+    trained.change(adapt="recenter", rewards="")
+
+
+@pytest.mark.parametrize("arm", ["frozen", "supervised"])
+def test_what_an_arm_decided_is_replayed_by_the_one_model(
+    trained: Session, step: OnlineStep, qtbot: QtBot, arm: str
+) -> None:
+    """The file that was trained serves every arm, and a replay decides to the last bit as live."""
+    trained.change(adapt=arm)
+    _click(qtbot, step.start_button)
+    qtbot.waitUntil(lambda: trained.active is None, timeout=TIMEOUT_MS)
+    run = trained.record.runs[-1]
+    assert run.completed, run.note
+    assert run.outcome["model"] == trained.record.model
+    assert (run.outcome["moved_db"] is None) == (arm == "frozen")
+    verification = _replayed(trained)
+    assert verification.n_identical == verification.n_logged > 20
+    assert verification.reproduced, verification
+    trained.change(adapt="recenter")
+
+
+def test_arm_that_the_decoder_has_not_is_off_and_said(step: OnlineStep) -> None:
+    """What was wished for stays wished for; the box says that this decoder cannot."""
+    choice = step.rule_panel.adaptation
+    choice.show_settings(("frozen",), "frozen", "", "supervised")
+    assert choice.arm.currentData() == "frozen"
+    assert "cannot" in choice.arm.currentText()
+    assert "learn from the cues" in choice.arm.currentText()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"works": False}, "failed"),
+        ({"ended": True}, "no more"),
+        ({"n": 0}, "no trial to compare"),
+        ({}, "75 % (as trained 50 %), lately +5, n = 8"),
+        ({"reverted": 1}, "taken back 1×"),
+    ],
+)
+def test_effect_of_adaptation_in_words(changed: dict[str, Any], said: str) -> None:
+    """Shares on the same trials, the running difference, and what the guard has done."""
+    effect = {"arm": "recenter", "works": True, "n": 8, "adapted": 0.75, "frozen": 0.5,
+              "ahead": 0.05, "reverted": 0, "ended": False} | changed  # fmt: skip
+    text, role = effect_text(effect)
+    assert said in text
+    assert bool(role) == bool(set(changed) & {"works", "ended", "reverted"})
 
 
 def test_run_that_fails_keeps_what_was_decided(

@@ -225,16 +225,6 @@ def test_cancel_ends_it_and_says_so(
         alone.close()
 
 
-def test_recentring_is_a_setting_of_the_session(step: TrainStep, session: Session) -> None:
-    """The tick and the seconds become the session's time constant."""
-    step.panel.recentre.setChecked(True)
-    assert session.setup.recenter_s == 60.0
-    step.panel._tau.setValue(90)  # noqa: SLF001 as typed
-    assert session.setup.recenter_s == 90.0
-    step.panel.recentre.setChecked(False)
-    assert session.setup.recenter_s is None
-
-
 def test_every_action_has_a_key_and_a_name(step: TrainStep) -> None:
     """What can be done by mouse can be done by key, each key once; controls have names."""
     actions = step.add_actions()
@@ -303,14 +293,12 @@ def test_decoder_that_cannot_be_used_is_listed_with_the_line(qtbot: Any) -> None
     """It cannot be ticked; the reason and the command stand beneath."""
     shown = DecoderList()
     qtbot.addWidget(shown)
-    deep = DecoderChoice(
-        "deep", "plugins", "A net.", "No module named 'torch'", "pip install torch"
-    )
+    deep = DecoderChoice("deep", "plugins", "A net.", "No module named 'torch': pip install torch")
     shown.show_choices([deep, DecoderChoice("mdm", "riemannian", "Means.")], ["deep", "mdm"])
     assert shown.names == ("mdm",)
     texts = [label.text() for label in shown.widget().findChildren(type(shown.widget()))
              if hasattr(label, "text")]  # fmt: skip
-    assert "pip install torch" in texts
+    assert any("pip install torch" in text for text in texts)
     with pytest.raises(KeyError):
         shown.box("deep")
 
@@ -322,5 +310,5 @@ def test_time_left_and_parameters_are_said_in_words() -> None:
     assert left_words(600.0) == "about 10 min left"
     assert not TrainingProgress().busy
     epochs = {"band_hz": [8, 32], "window_s": [0.5, 3.5]}
-    attempt = Attempt("attempt-01_x.bci", "x", {"C": 0.5}, epochs=epochs, recenter_s=60.0)
-    assert params_words(attempt) == "C 0.5, 8–32 Hz, 0.5–3.5 s, recentred in 60 s"
+    attempt = Attempt("attempt-01_x.bci", "x", {"C": 0.5}, epochs=epochs)
+    assert params_words(attempt) == "C 0.5, 8–32 Hz, 0.5–3.5 s"

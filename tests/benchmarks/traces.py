@@ -184,8 +184,8 @@ def spin(seconds: float, until: Any = lambda: False) -> bool:
 def live(*, quick: bool) -> dict[str, Any]:
     """Measure the intervals between frames in a session."""
     from bci.experiment.session import Session
-    from bci.online.process import realtime_interpreter
     from bci.paradigm import GrazSettings
+    from bci.realtime import realtime_interpreter
     from bci.workspace import SessionSetup, Workspace
     from bci_app.steps.signals import SignalsStep
 

@@ -97,7 +97,7 @@ class Ours(Reader):
     def measure(self, n: int) -> list[float]:
         """Return the ages (s) of `n` chunks when they are first seen."""
         from bci.acquisition import Acquisition
-        from bci.online.process import realtime_interpreter
+        from bci.realtime import realtime_interpreter
         from bci.sources.clock import lsl_clock
         from bci.sources.lsl import LslSource, StreamQuery
 

@@ -19,7 +19,11 @@ from bci.errors import ModelError
 from bci.sources.base import Channel, StreamInfo
 
 CHANNELS = ("FC3", "FC4", "C3", "Cz", "C4", "CPz")
-NAMES = [name for name, entry in available_decoders().items() if entry.origin == "rolandic"]
+NAMES = [
+    name
+    for name, entry in available_decoders().items()
+    if entry.factory is not None and entry.origin == "rolandic"
+]
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,9 @@ def fitted(name, X, y, **params):
 NAMES = [
     name
     for name, entry in available_decoders().items()
-    if entry.origin == "rolandic" and isinstance(make_decoder(name), CovarianceDecoder)
+    if entry.factory is not None  # an extra that is not installed
+    and entry.origin == "rolandic"
+    and isinstance(make_decoder(name), CovarianceDecoder)
 ]
 
 

@@ -114,3 +114,11 @@ def test_class_accuracies_are_recalls_by_name() -> None:
         "left_hand": 0.75,
         "right_hand": 1.0,
     }
+
+
+def test_wilson_interval_holds_the_share_also_of_none_and_of_all() -> None:
+    """Rounding once put the upper bound of ten out of ten below 1, and a report failed."""
+    for n in range(1, 400):
+        for n_correct in {0, 1, n // 2, n - 1, n}:
+            low, high = wilson_interval(n_correct, n)
+            assert 0 <= low <= n_correct / n <= high <= 1

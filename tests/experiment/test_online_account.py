@@ -66,6 +66,18 @@ def test_rejected_trial_counts_nowhere() -> None:
     assert [trial.time_s for trial in ledger.trials] == [20.0]
 
 
+def test_trial_rejected_before_its_end_is_marked_all_the_same() -> None:
+    """The decoder gives no outcome of it; the clinician sees that it was taken back."""
+    ledger = _ledger()
+    for number, cue_s in enumerate((10.0, 20.0)):
+        ledger.take_step(Step(0.0, "left_hand", number), cue_s)
+    ledger.take_step(Step(0.0, "trial_rejected", 0), 12.0)
+    ledger.take_trial(_trial("left_hand", "left_hand", 20.0))
+    account = ledger.account()
+    assert [mark.rejected for mark in account.trials] == [True, False]
+    assert (account.n_correct, account.n_scored) == (1, 1)
+
+
 def test_command_between_trials_is_one_false_alarm() -> None:
     """A stretch of one command in the rest counts once; the tail of a trial is excused."""
     ledger = _ledger()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -39,6 +40,11 @@ def endless(*, progress: Callable[[int, int], None]) -> None:
 def unsendable(*, progress: Callable[[int, int], None]) -> object:
     """Return what cannot be pickled."""
     return lambda: None
+
+
+def loaded(*, progress: Callable[[int, int], None]) -> bool:
+    """Say whether decoders can be made at once."""
+    return "bci.decoders.classic" in sys.modules
 
 
 @pytest.fixture
@@ -127,6 +133,16 @@ def test_killed_process_is_said_and_replaced(worker: Worker) -> None:
     after = worker.submit("adding", adding, 4, 4)
     assert after.wait(60)
     assert after.result[0] == 8
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_decoders_are_loaded_ahead(ahead: bool) -> None:
+    """A worker has them before its first task, unless it was told to be lean."""
+    worker = Worker("ready", preload=ahead)
+    task = worker.submit("loaded", loaded)
+    assert task.wait(60)
+    assert task.result is ahead
+    worker.close()
 
 
 def test_close_cancels_and_leaves_no_process() -> None:

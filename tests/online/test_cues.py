@@ -1,5 +1,7 @@
 """Cues in the ring, and what becomes of their trials."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from bci.config import OnlineSettings
 from bci.events import Marker
 from bci.online import CueTracker, Decision
 from bci.online.cues import locate
+from bci.online.replay import cues_of
 
 
 def ring_of(*segments, rate_hz=100.0):
@@ -70,6 +73,62 @@ def test_a_trial_is_over_when_its_windows_are(model):
         ("left_hand", "left_hand", 250),
         ("left_hand", "left_hand", 1000),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rejected_s", "left"),
+    [
+        (12.5, [18.0]),  # while it goes on
+        (16.0, [18.0]),  # when it is over
+        (19.0, [12.0]),  # the next
+        (11.5, [12.0, 18.0]),  # before any
+    ],
+)
+def test_a_rejected_trial_has_no_outcome(model, rejected_s, left):
+    """`trial_rejected` takes back the trial of the last cue before it, over or not."""
+    ring = ring_of((10.0, 3000), rate_hz=125.0)
+    told = []
+    tracker = CueTracker(model, ring, OnlineSettings(), lambda label: None, told.append)
+    markers = [
+        Marker(12.0, "left_hand"),
+        Marker(18.0, "left_hand"),
+        Marker(rejected_s, "trial_rejected"),
+    ]
+    markers.sort(key=lambda marker: marker.time_s)
+    for sample in range(252, 2900, 12):
+        while markers and markers[0].time_s <= 10 + sample / 125:
+            tracker.take_marker(markers.pop(0))
+        tracker.take_decision(decision(sample, 0.9))
+    tracker.finish()
+    assert [outcome.time_s for outcome in tracker.outcomes] == left
+    assert (12.0 in [outcome.time_s for outcome in told]) == (rejected_s != 12.5)
+
+
+def test_a_rejection_means_the_last_cue_of_any_class(model):
+    """The cue of a class that the model does not know is the one that is taken back."""
+    ring = ring_of((10.0, 3000), rate_hz=125.0)
+    tracker = CueTracker(model, ring, OnlineSettings(), lambda label: None, lambda outcome: None)
+    for marker in [
+        Marker(12.0, "left_hand"),
+        Marker(18.0, "tongue"),
+        Marker(18.5, "trial_rejected"),
+    ]:
+        tracker.take_marker(marker)
+    for sample in range(252, 2900, 12):
+        tracker.take_decision(decision(sample, 0.9))
+    tracker.finish()
+    assert [outcome.time_s for outcome in tracker.outcomes] == [12.0]
+
+
+def test_a_replay_leaves_rejected_trials_out(recording, model):
+    """As training does: the same trials, but for the one that was rejected."""
+    cue_s = recording.markers[2].time_s
+    rejected = replace(
+        recording, markers=(*recording.markers, Marker(cue_s + 1.0, "trial_rejected"))
+    )
+    before = [cue.time_s for cue in cues_of(recording, model)]
+    assert [cue.time_s for cue in cues_of(rejected, model)] == [s for s in before if s != cue_s]
+    assert cue_s in before
 
 
 def test_a_trial_that_the_end_cuts_short_says_so(model):

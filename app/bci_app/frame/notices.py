@@ -6,7 +6,7 @@ from collections import deque
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from bci.experiment.session import Notice
+from bci.experiment.states import Notice
 from bci_app.theme import STEP_PX
 from bci_app.widgets.roles import set_role
 from bci_app.words import tr

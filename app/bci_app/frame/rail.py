@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from bci.experiment.session import Readiness
+from bci.experiment.states import Readiness
 from bci_app.theme import STEP_PX, font
 from bci_app.words import tr
 

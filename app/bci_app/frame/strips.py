@@ -4,15 +4,19 @@ They are the same at every step and never move. They ask for the newest state te
 wait for nothing.
 """
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
-from bci.experiment.session import Session
-from bci.experiment.signals import SignalsSnapshot
 from bci_app.theme import STEP_PX, font, tabular
 from bci_app.widgets.quality_bars import QualityBars
 from bci_app.widgets.roles import set_role
 from bci_app.words import tr
+
+if TYPE_CHECKING:
+    from bci.experiment.session import Session
+    from bci.experiment.snapshots import SignalsSnapshot
 
 __all__ = ["LowerStrip", "UpperStrip"]
 
@@ -55,7 +59,7 @@ class UpperStrip(_Strip):
         self.row.addWidget(self.recording)
         self.row.addWidget(self.menu)
 
-    def show_session(self, session: Session | None) -> None:
+    def show_session(self, session: "Session | None") -> None:
         """Say who is here."""
         if session is None:
             self.who.setText(tr("no session"))
@@ -64,7 +68,7 @@ class UpperStrip(_Strip):
         classes = " / ".join(name.replace("_", " ") for name in setup.protocol.classes)
         self.who.setText(f"sub-{setup.subject} · ses-{setup.session} · {classes}")
 
-    def show_recording(self, snapshot: SignalsSnapshot | None) -> None:
+    def show_recording(self, snapshot: "SignalsSnapshot | None") -> None:
         """Show the recording light, with time, size and the room that is left."""
         if snapshot is None or not snapshot.recording:
             self.recording.setText(tr("○ not recording"))
@@ -120,7 +124,7 @@ class LowerStrip(_Strip):
         self.row.addWidget(label)
         return label
 
-    def show_signals(self, snapshot: SignalsSnapshot | None, *, running: bool) -> None:
+    def show_signals(self, snapshot: "SignalsSnapshot | None", *, running: bool) -> None:
         """Show how the stream is.
 
         Parameters

@@ -215,7 +215,10 @@ class PatientDisplay(QObject):
         if calibrating:
             self.set_scene(None)
         self.square = False if self.presentation.photodiode else None
-        self._to(PatientView("message", None, classes, message=tr("We begin in a moment.")))
+        text = tr("We begin in a moment.")
+        if calibrating and self.session.cues_outside:
+            text = tr("Please follow the cues of the other program.")
+        self._to(PatientView("message", None, classes, message=text))
 
     def _finished(self, record: RunRecord) -> None:
         self._cue_over.stop()

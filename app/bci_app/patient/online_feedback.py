@@ -78,10 +78,10 @@ class OnlineFeedback(QObject):
 
     def refresh(self, feedback: Feedback) -> None:
         """Show what may be shown now."""
-        display, part = self._display, self._session.feedback
+        display = self._display
         view = display.view
-        if not part.cued and view.phase == "message" and feedback.decision is not None:
-            # There are no steps in a free run: it begins with the first decision.
+        if not self._has_steps and view.phase == "message" and feedback.decision is not None:
+            # It begins with the first decision.
             view = PatientView("imagery", None, feedback.classes, since_s=monotonic())
         elif view.phase not in _SHOWING:
             self._withheld_since_s = None
@@ -101,9 +101,14 @@ class OnlineFeedback(QObject):
             self._views.append((view, feedback.decision))
         display.show(view)
 
+    @property
+    def _has_steps(self) -> bool:
+        """Whether this program leads through the run; not in a free one."""
+        return self._session.feedback.cued and not self._session.cues_outside
+
     def _length_s(self, view: PatientView) -> float:
         """Return how long the phase lasts; 0 where nothing but the clinician ends it."""
-        if not self._session.feedback.cued:
+        if not self._has_steps:
             return 0.0
         settings = self._session.setup.feedback
         if view.phase == "cue":

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from psygnal import SignalInstance
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from bci.experiment.session import Notice, Session
+from bci.experiment.states import Notice
 from bci_app.relay import Relay
+
+if TYPE_CHECKING:
+    from bci.experiment.session import Session
 
 __all__ = ["ActionInfo", "Step"]
 
@@ -71,7 +75,7 @@ class Step(QWidget):
         """As the rail names it, translated."""
         return self.name
 
-    def bind(self, session: Session) -> None:
+    def bind(self, session: "Session") -> None:
         """Show a session."""
         self.unbind()
         self.session = session
@@ -92,7 +96,7 @@ class Step(QWidget):
         """Let a slot follow an event of the session, in this thread, until `unbind`."""
         self._relay.connect_event(event, slot, newest=newest)
 
-    def bound(self, session: Session) -> None:
+    def bound(self, session: "Session") -> None:
         """Connect to a session's events and show how it is."""
 
     def unbound(self) -> None:

@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QTabWidget, QVBo
 
 from bci.errors import RolandicError
 from bci.experiment.calibration_score import CalibrationScore
+from bci.experiment.opening import set_cues
+from bci.experiment.searching import FoundEntry
 from bci.experiment.session import ActiveRun, Session
 from bci.paradigm import GrazSettings, PresentationSettings, RunProgress
 from bci.workspace import RunRecord
@@ -14,6 +16,7 @@ from bci_app.patient.display import PatientDisplay
 from bci_app.steps.base import ActionInfo, Step
 from bci_app.steps.calibrate_run import RunPanel
 from bci_app.theme import STEP_PX
+from bci_app.widgets.cue_source import CueSource
 from bci_app.widgets.protocol_editor import ProtocolEditor
 from bci_app.widgets.score_so_far import ScoreSoFar
 from bci_app.words import tr
@@ -36,6 +39,7 @@ class CalibrateStep(Step):
         self.run = RunPanel()
         self.score = ScoreSoFar()
         self.editor = ProtocolEditor()
+        self.cues = CueSource()
         self.tabs = QTabWidget()
         self.tabs.setObjectName("calibrateTabs")
         self.tabs.setDocumentMode(True)
@@ -46,7 +50,7 @@ class CalibrateStep(Step):
         scrolled.setObjectName("protocolScroll")
         scrolled.setWidgetResizable(True)
         scrolled.setFrameShape(QFrame.Shape.NoFrame)
-        scrolled.setWidget(self.editor)
+        scrolled.setWidget(self._protocol_page())
         self.tabs.addTab(scrolled, tr("Protocol"))
         panel = QFrame()
         panel.setProperty("role", "panel")
@@ -66,12 +70,23 @@ class CalibrateStep(Step):
         self.run.window_wanted.connect(self.show_patient_window)
         self.editor.protocol_changed.connect(self._protocol_changed)
         self.editor.presentation_changed.connect(self._presentation_changed)
+        self.cues.stream_changed.connect(self._cue_stream_changed)
+        self.cues.map_changed.connect(self._cue_map_changed)
         self._changes: dict[str, object] = {}
         self._keeping = QTimer(self)
         self._keeping.setSingleShot(True)
         self._keeping.setInterval(_KEEP_MS)
         self._keeping.timeout.connect(self.keep)
         self.unbound()
+
+    def _protocol_page(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.cues)
+        column.addWidget(self.editor, 1)
+        return page
 
     @property
     def title(self) -> str:
@@ -90,6 +105,7 @@ class CalibrateStep(Step):
         self.on(part.events.progressed, self._progressed, newest=True)
         self.on(part.events.scored, self._scored, newest=True)
         self.on(part.events.scoring_changed, self._scoring, newest=True)
+        self.on(session.signals.events.streams_found, self._streams_found, newest=True)
         self.on(session.events.readiness_changed, self._show_ready, newest=True)
         self.on(session.events.record_changed, self._show_settings, newest=True)
         self.on(session.events.run_started, self._started)
@@ -124,6 +140,18 @@ class CalibrateStep(Step):
         self.score.show_score(None)
         self.score.show_working(False)
         self.editor.setEnabled(False)
+        self.cues.setEnabled(False)
+
+    def entered(self) -> None:
+        """Look which programs send markers, where one of them gives the cues."""
+        if self.session is not None and self.cues.tick.isChecked():
+            self.session.signals.look_for_streams()
+            self._streams_found(self.session.signals.found or ())
+
+    def left(self) -> None:
+        """Look no more."""
+        if self.session is not None:
+            self.session.signals.stop_looking()
 
     # --- what the clinician does ----------------------------------------------------------
 
@@ -198,6 +226,26 @@ class CalibrateStep(Step):
             changes["feedback"] = setup.feedback.model_copy(update={"classes": protocol.classes})
         self._change(**changes)
 
+    def _cue_stream_changed(self, stream: str) -> None:
+        self._change(cue_stream=stream)
+        self.keep()
+        self.entered()
+
+    def _cue_map_changed(self, text: str) -> None:
+        if self.session is None:
+            return
+        try:
+            set_cues(self.session, text)
+        except RolandicError as error:
+            self.cues.refuse(str(error))
+        else:
+            self.cues.refuse("")
+
+    def _streams_found(self, found: Sequence[FoundEntry]) -> None:
+        if found:
+            names = {e.name for e in found if e.dtype == "string" or not e.rate_hz}
+            self.cues.show_streams(sorted(names))
+
     def _presentation_changed(self, presentation: PresentationSettings) -> None:
         self._change(presentation=presentation)
 
@@ -235,6 +283,7 @@ class CalibrateStep(Step):
             return
         setup = self.session.setup
         self.editor.show_settings(setup.protocol, setup.presentation, setup.epochs)
+        self.cues.show_settings(setup.cue_stream, setup.epochs.event_map)
 
     def _show_ready(self) -> None:
         if self.session is None:
@@ -242,11 +291,19 @@ class CalibrateStep(Step):
         running = self.session.active is not None
         why_not = self.session.readiness("calibrate").why_not
         self.run.show_ready(why_not, running)
-        self.editor.setEnabled(not running)
+        self.cues.setEnabled(not running)
+        self.editor.setEnabled(not running and not self.session.cues_outside)
         if running or (not why_not and self.session.calibration.n_runs):
             return
         if why_not:
             self.run.say(tr("Not ready: {why}.", why=why_not), "caution")
+        elif self.session.cues_outside:
+            self.run.say(
+                tr(
+                    "Ready. Start the run, then the other program's cues; End run ends it, and "
+                    "keeps and uses its trials."
+                )
+            )
         else:
             self.run.say(
                 tr(

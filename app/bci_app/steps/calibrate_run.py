@@ -17,7 +17,7 @@ from bci.paradigm import HELD_BY_PAUSE, HELD_BY_SIGNAL, RunProgress
 from bci_app.patient.canvas import PatientCanvas
 from bci_app.theme import STEP_PX, font, tabular
 from bci_app.widgets.protocol_editor import clock
-from bci_app.words import tr
+from bci_app.words import class_words, tr
 
 __all__ = ["RunPanel"]
 
@@ -123,8 +123,10 @@ class RunPanel(QWidget):
         """
         self._name, self._progress = name, progress
         going = progress is not None
-        self._pause.setEnabled(going)
+        outside = progress is not None and progress.outside
+        self._pause.setEnabled(going and not outside)
         self._abort.setEnabled(going)
+        self._abort.setText(tr("End r&un") if outside else tr("&Abort run"))
         self._repeat.setEnabled(progress is not None and progress.last is not None)
         if progress is None:
             self._clock.stop()
@@ -137,6 +139,9 @@ class RunPanel(QWidget):
             return
         if not self._clock.isActive():
             self._clock.start()
+        if progress.outside:
+            self._show_outside(progress)
+            return
         shown = progress.n_done + (1 if progress.trial is not None else 0)
         trial = tr("trial {k} of {n}", k=shown, n=progress.n_trials)
         self._title.setText(f"{name}, {trial}" if shown else name)
@@ -146,6 +151,21 @@ class RunPanel(QWidget):
         self._pause.setText(tr("&Resume") if waits else tr("&Pause"))
         self._show_left()
         self._say_why(progress)
+
+    def _show_outside(self, progress: RunProgress) -> None:
+        """Show a run of which nobody knows how long it is."""
+        self._title.setText(tr("{name}, {k} cues so far", name=self._name, k=progress.n_done))
+        self._bar.setRange(0, 1)
+        self._left.setText(tr("until you end it"))
+        if progress.n_done:
+            what = class_words(progress.label)
+            self.say(tr("The last cue of the other program: {what}.", what=what))
+        else:
+            self.say(
+                tr("Recording. No cue of the other program yet: start it. If it runs, look in "
+                   "Protocol whether its markers are named as it sends them."),
+                "caution",
+            )  # fmt: skip
 
     def _say_why(self, progress: RunProgress) -> None:
         if progress.held == HELD_BY_SIGNAL:
@@ -206,7 +226,7 @@ class RunPanel(QWidget):
 
     def _show_left(self) -> None:
         progress = self._progress
-        if progress is None:
+        if progress is None or progress.outside:
             return
         passed_s = 0.0 if progress.held else time.monotonic() - progress.at_s
         self._left.setText(tr("{time} left", time=clock(progress.left_s - passed_s)))

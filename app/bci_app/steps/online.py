@@ -1,12 +1,13 @@
 """The Online step: feedback, by cues or free; decisions, trials, latency, notes, and Stop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from bci.errors import RolandicError
 from bci.experiment.session import ActiveRun, Session
@@ -22,7 +23,8 @@ from bci_app.theme import STEP_PX, font, tabular
 from bci_app.widgets.decision_bars import DecisionBars
 from bci_app.widgets.decision_trace import DecisionTrace
 from bci_app.widgets.notes import Notes
-from bci_app.widgets.online_controls import RulePanel, RunPanel, progress_text, scene_title
+from bci_app.widgets.online_buttons import OnlineButtons, online_button, stop_button
+from bci_app.widgets.online_controls import RulePanel, RunPanel, scene_title
 from bci_app.widgets.online_figures import OnlineFigures
 from bci_app.widgets.trial_marks import TrialMarks, accuracy_text
 from bci_app.words import tr
@@ -55,34 +57,26 @@ class OnlineStep(Step):
         self.marks, self.figures, self.notes = TrialMarks(), OnlineFigures(), Notes()
         self.accuracy = _label("online.accuracy", tr("Accuracy"))
         self.accuracy.setFont(tabular())
-        self.progress = _label("online.progress", tr("Progress"))
-        self.progress.setFont(tabular())
         self.message = _label("online.message", tr("What to know"))
         self.message.setWordWrap(True)
-        self.fix = self._button("fix", tr("Take the decoder's classes"), self._take_classes,
+        self.fix = online_button("fix", tr("Take the decoder's classes"),
             tr("Let the run cue what the decoder can tell apart."))  # fmt: skip
         self.fix.hide()
-        self.start_button = self._button("start", tr("Start"), self.start,
-            tr("Begin an online run (Ctrl+R)."), "primary")  # fmt: skip
-        self.pause_button = self._button("pause", tr("Pause"), self.pause,
-            tr("Give no further trial after this one (Ctrl+P)."))  # fmt: skip
-        self.repeat_button = self._button("repeat", tr("Repeat trial"), self.repeat,
-            tr("Leave the last trial out, and give it again at the end (Ctrl+E)."))  # fmt: skip
-        self.rest_button = self._button("rest", tr("Person rests"), self.rest,
-            tr("Say that the person rests now: commands until you press again are false alarms "
-               "(Ctrl+E)."))  # fmt: skip
-        self.rest_button.setCheckable(True)
-        self.window_button = self._button("window", tr("Patient's window"), self.switch_window,
-            tr("Open or close the patient's window on the second screen (Ctrl+D)."))  # fmt: skip
-        self.stop_button = self._button("stop", tr("■  STOP"), self.stop,
-            tr("End the run at once (Esc twice, or Ctrl+. from any step). What was recorded "
-               "stays."), "stop")  # fmt: skip
-        self.stop_button.setFont(font("title", bold=True))
-        self.stop_button.setStyleSheet(f"min-height: {4 * STEP_PX}px;")
+        self.buttons = OnlineButtons()
+        self.start_button, self.rest_button = self.buttons.start, self.buttons.rest
+        self.window_button, self.stop_button = self.buttons.window_button, stop_button()
         self._lay_out()
         self.run_panel.changed.connect(self._run_changed)
         self.run_panel.kind_changed.connect(lambda _: self._show_ready())
         self.rule_panel.changed.connect(self._rule_changed)
+        self.buttons.rewarded.connect(self.reward)
+        for button, pressed in (
+            (self.fix, self._take_classes), (self.start_button, self.start),
+            (self.buttons.pause, self.pause), (self.buttons.repeat, self.repeat),
+            (self.rest_button, self.rest), (self.window_button, self.switch_window),
+            (self.stop_button, self.stop),
+        ):  # fmt: skip
+            button.clicked.connect(lambda _=False, pressed=pressed: pressed())
         self.notes.written.connect(self._note)
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
@@ -95,36 +89,15 @@ class OnlineStep(Step):
         """As the rail names it."""
         return tr("Online")
 
-    def _button(
-        self, name: str, text: str, pressed: Callable[[], object], tip: str, role: str = ""
-    ) -> QPushButton:
-        button = QPushButton(text)
-        button.setObjectName(f"online.{name}")
-        button.setAccessibleName(text.strip("■ "))
-        button.setToolTip(tip)
-        if role:
-            button.setProperty("role", role)
-        button.clicked.connect(lambda _=False: pressed())
-        return button
-
     def _lay_out(self) -> None:
         said = QHBoxLayout()
         said.addWidget(self.message, 1)
         said.addWidget(self.fix)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(STEP_PX)
-        for button in (
-            self.start_button, self.pause_button, self.repeat_button, self.rest_button,
-            self.window_button,
-        ):  # fmt: skip
-            buttons.addWidget(button)
-        buttons.addWidget(self.progress, 1)
-        self.progress.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         left = QVBoxLayout()
         left.setSpacing(STEP_PX)
         left.addWidget(self.run_panel)
         left.addWidget(self.canvas, 5)
-        left.addLayout(buttons)
+        left.addWidget(self.buttons)
         left.addWidget(self.accuracy)
         left.addWidget(self.marks)
         left.addWidget(self.notes, 2)
@@ -241,6 +214,13 @@ class OnlineStep(Step):
             feedback.rest(begins=ledger is not None and not ledger.resting)
             self.rest_button.setChecked(ledger is not None and ledger.resting)
 
+    def reward(self, right: bool) -> None:
+        """Say whether the newest trial was decided right, where the decoder learns from that."""
+        if self.session is not None and self.session.feedback.takes_rewards:
+            self.session.feedback.reward(right)
+            said = tr("Told the decoder: right.") if right else tr("Told the decoder: wrong.")
+            self._tell(said, "info")
+
     def switch_window(self) -> None:
         """Open the patient's window, or close it."""
         if self._display is None:
@@ -270,6 +250,10 @@ class OnlineStep(Step):
             ActionInfo("online.pause", tr("Pause, or go on"), "Ctrl+P", self.pause),
             ActionInfo("online.again", tr("Repeat the trial, or say that the person rests"),
                        "Ctrl+E", self._again),
+            ActionInfo("online.right", tr("The trial was decided right"), "F8",
+                       partial(self.reward, right=True)),
+            ActionInfo("online.wrong", tr("The trial was decided wrong"), "F9",
+                       partial(self.reward, right=False)),
             ActionInfo("online.note", tr("Write a note"), "Ctrl+N", self.notes.line.setFocus),
             ActionInfo("online.window", tr("Patient's window"), "Ctrl+D", self.switch_window),
         )  # fmt: skip
@@ -320,7 +304,11 @@ class OnlineStep(Step):
         return self.session is not None and self.session.feedback.running
 
     def _running_cued(self) -> bool:
-        return self.session is not None and self._running() and self.session.feedback.cued
+        outside = self.session is not None and self.session.cues_outside
+        return not outside and self._running() and self._scored()
+
+    def _scored(self) -> bool:
+        return self.session is not None and self.session.feedback.cued
 
     def _run_started(self, run: ActiveRun) -> None:
         if run.kind == "online" and self._feedback is not None:
@@ -361,10 +349,8 @@ class OnlineStep(Step):
             self.bars.show_feedback(feedback, self.session.setup.online)
 
     def _progressed(self, progress: RunProgress) -> None:
-        if not self._running():
-            return
-        self.pause_button.setText(tr("Go on") if progress.pausing or progress.held else tr("Pause"))
-        self.progress.setText(progress_text(progress))
+        if self._running():
+            self.buttons.show_progress(progress)
 
     def _tick(self) -> None:
         """Show the newest state."""
@@ -407,16 +393,14 @@ class OnlineStep(Step):
         self.marks.show_account(account, cued=part.cued)
         free = tr("free run: {n} commands", n=account.n_commands)
         self.accuracy.setText(accuracy_text(account) if part.cued else free)
-        self.figures.show_figures(part.latency(), account, part.moved_db)
+        self.figures.show_figures(part.latency(), account, part.moved_db, part.effect)
 
     def _show_settings(self) -> None:
         if self.session is None:
             return
         setup, part = self.session.setup, self.session.feedback
-        why_not = ""
-        if self.session.experiment.model is not None and not part.can_adapt:
-            why_not = tr("Adaptation: train the decoder with it, in Train")
-        self.rule_panel.show_settings(setup.online, setup.recenter_s, why_not)
+        self.rule_panel.show_settings(setup.online)
+        self.rule_panel.adaptation.show_settings(part.arms, part.arm, setup.rewards, setup.adapt)
         self.run_panel.show_settings(setup.feedback.trials_per_class, setup.scene)
         self.notes.show_notes(self.session.record.notes)
         self._show_ready()
@@ -430,7 +414,8 @@ class OnlineStep(Step):
         unknown = model is not None and not set(self.session.setup.feedback.classes) <= set(
             model.classes
         )
-        self.fix.setVisible(unknown and self.run_panel.cued and not running)
+        own_cues = self.run_panel.cued and not self.session.cues_outside
+        self.fix.setVisible(unknown and own_cues and not running)
         if self.session.active is None:
             if why_not:
                 self._tell(tr("Not yet: {why}.", why=why_not.rstrip(".")), "caution")
@@ -440,21 +425,14 @@ class OnlineStep(Step):
 
     def _enable(self, *, running: bool, ready: bool) -> None:
         cued = self._running_cued()
-        self.start_button.setEnabled(ready and not running)
+        told = self.session is not None and self.session.feedback.takes_rewards
+        self.buttons.enable(running=running, cued=cued, ready=ready, told=told)
+        self.rest_button.setVisible(running and not self._scored())
         active = self.session is not None and self.session.active is not None
         self.stop_button.setEnabled(active)
-        self.pause_button.setVisible(not running or cued)
-        self.repeat_button.setVisible(not running or cued)
-        self.rest_button.setVisible(running and not cued)
-        self.pause_button.setEnabled(cued)
-        self.repeat_button.setEnabled(cued)
         self.window_button.setEnabled(self.session is not None)
         self.run_panel.setEnabled(self.session is not None and not active)
         self.rule_panel.setEnabled(self.session is not None and not active)
-        if not running:
-            self.progress.clear()
-            self.pause_button.setText(tr("Pause"))
-            self.rest_button.setChecked(False)
 
     def _tell_if_shown(self, text: str, level: str) -> None:
         if self.isVisible():

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -22,8 +23,6 @@ from PySide6.QtWidgets import (
 
 from bci.errors import RolandicError
 from bci.experiment.opening import Look, Wish, look_around, open_session, set_cues, use_recordings
-from bci.experiment.recovery import Orphan
-from bci.experiment.session import Session
 from bci.workspace import BidsRecording, RecentSession, RecentSessions, Templates
 from bci_app.steps.base import ActionInfo, Step
 from bci_app.theme import STEP_PX, font
@@ -31,6 +30,10 @@ from bci_app.widgets.recovery_card import RecoveryCard
 from bci_app.widgets.session_form import SessionForm
 from bci_app.widgets.workspace_lists import RecentList, RecordingList
 from bci_app.words import tr
+
+if TYPE_CHECKING:
+    from bci.experiment.recovery import Orphan
+    from bci.experiment.session import Session
 
 __all__ = ["SessionStep"]
 
@@ -127,7 +130,7 @@ class SessionStep(Step):
 
     # --- a session ------------------------------------------------------------------------
 
-    def bound(self, session: Session) -> None:
+    def bound(self, session: "Session") -> None:
         """Show which session is open, and what a crash left in it."""
         self.on(session.events.record_changed, self._show, newest=True)
         self.on(session.recovery.events.changed, self._show, newest=True)
@@ -243,7 +246,7 @@ class SessionStep(Step):
         self._opening = threading.Thread(target=work, name="open session", daemon=True)
         self._opening.start()
 
-    def _change(self, session: Session, wish: Wish) -> None:
+    def _change(self, session: "Session", wish: Wish) -> None:
         """Take over what was changed for the session that is open."""
         try:
             values = Templates(wish.root).load(wish.template) if wish.template else {}
@@ -253,7 +256,7 @@ class SessionStep(Step):
             return
         self.form.say(tr("Kept"), "good")
 
-    def _has_opened(self, session: Session | None, reason: str) -> None:
+    def _has_opened(self, session: "Session | None", reason: str) -> None:
         self._opening = None
         self.form.open.setEnabled(True)
         self.form.say(reason, "trouble")
@@ -301,7 +304,7 @@ class SessionStep(Step):
         except RolandicError as error:
             self.form.say(str(error), "trouble")
 
-    def _rejoin(self, orphan: Orphan, go_on: bool) -> None:
+    def _rejoin(self, orphan: "Orphan", go_on: bool) -> None:
         if self.session is None:
             return
         try:
@@ -339,7 +342,7 @@ class SessionStep(Step):
             self.choose_workspace(roots[0])
 
 
-def _is_same(session: Session, wish: Wish) -> bool:
+def _is_same(session: "Session", wish: Wish) -> bool:
     setup = session.setup
     return (
         session.workspace.root.absolute() == wish.root.absolute()

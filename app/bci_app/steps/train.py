@@ -55,7 +55,6 @@ class TrainStep(Step):
         self._tick.timeout.connect(self._show_left)
         self.panel.train_requested.connect(self.train)
         self.panel.cancel_requested.connect(self.cancel)
-        self.panel.recentring_changed.connect(self._recentre)
         self.panel.test_changed.connect(self._show_protocol)
         self.scores.rows.chosen.connect(self._picked)
         self.history.table.marked.connect(self._picked)
@@ -101,7 +100,6 @@ class TrainStep(Step):
         self.on(events.failed, self._failed)
         self.on(events.used, self._used)
         self.on(session.events.readiness_changed, self._show_ready, newest=True)
-        self.panel.show_recentring(session.setup.recenter_s)
         session.training.find_choices()
         self._show_rows(session.training.rows)
         self._show_attempts()
@@ -201,16 +199,6 @@ class TrainStep(Step):
             self.history.say(str(error), "caution")
         else:
             self.history.say("")
-
-    def _recentre(self, recenter_s: float) -> None:
-        """Change the time constant; 0: the reference stays."""
-        if self.session is None:
-            return
-        try:
-            self.session.change(recenter_s=recenter_s or None)
-        except RolandicError as error:
-            self.panel.say(str(error), "caution")
-            self.panel.show_recentring(self.session.setup.recenter_s)
 
     # --- what happens ---------------------------------------------------------------------
 

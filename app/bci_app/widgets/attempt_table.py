@@ -33,8 +33,6 @@ def params_words(attempt: Attempt) -> str:
     window = attempt.epochs.get("window_s")
     if window:
         parts.append(tr("{start:g}–{stop:g} s", start=window[0], stop=window[1]))
-    if attempt.recenter_s:
-        parts.append(tr("recentred in {s:g} s", s=attempt.recenter_s))
     return ", ".join(parts)
 
 

@@ -99,12 +99,9 @@ class DecoderList(QScrollArea):
         if choice.reason:
             box.setEnabled(False)
             note = _quiet(tr("not usable: {why}", why=choice.reason))
+            # So that the line that installs what is missing can be copied.
+            note.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             column.addWidget(note)
-            if choice.install:
-                line = _quiet(choice.install)
-                line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-                line.setToolTip(tr("This line, in a terminal, installs what is missing."))
-                column.addWidget(line)
             return
         box.setChecked(ticked)
         box.toggled.connect(lambda _: self.ticked.emit())

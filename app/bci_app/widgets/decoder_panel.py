@@ -1,12 +1,10 @@
-"""What is to be trained: decoders, how they are tested, recentering; Train, progress, Cancel."""
+"""What is to be trained: decoders, how they are tested; Train, progress, Cancel."""
 
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
@@ -42,8 +40,6 @@ class DecoderPanel(QFrame):
 
     train_requested = Signal()
     cancel_requested = Signal()
-    #: Time constant (s); 0: off.
-    recentring_changed = Signal(float)
     test_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -144,30 +140,6 @@ class DecoderPanel(QFrame):
         )
         self._test.currentIndexChanged.connect(lambda _: self.test_changed.emit())
         form.addRow(tr("Test"), self._test)
-        self.recentre = QCheckBox(tr("recentre online"))
-        self.recentre.setObjectName("recentre")
-        self.recentre.setToolTip(
-            tr(
-                "About this: over a session the signal drifts. Recentering lets the decoder's "
-                "reference follow it, with this time constant, without labels. It acts online "
-                "only: the scores here are without it. Decoders of features cannot do it."
-            )
-        )
-        self._tau = QDoubleSpinBox()
-        self._tau.setObjectName("recentre-s")
-        self._tau.setAccessibleName(tr("time constant of recentering (s)"))
-        self._tau.setRange(5, 600)
-        self._tau.setDecimals(0)
-        self._tau.setValue(60)
-        self._tau.setSuffix(tr(" s"))
-        self._tau.setEnabled(False)
-        self._tau.setKeyboardTracking(False)
-        self.recentre.toggled.connect(self._recentred)
-        self._tau.valueChanged.connect(self._recentred)
-        row = QHBoxLayout()
-        row.addWidget(self.recentre)
-        row.addWidget(self._tau)
-        form.addRow(row)
         return form
 
     # --- what is chosen -------------------------------------------------------------------
@@ -206,17 +178,6 @@ class DecoderPanel(QFrame):
         self.list.show_choices(choices, ticked)
         self._enable()
 
-    def show_recentring(self, recenter_s: float | None) -> None:
-        """Show the time constant (s) that holds; None: off."""
-        for widget in (self.recentre, self._tau):
-            widget.blockSignals(True)
-        self.recentre.setChecked(recenter_s is not None)
-        if recenter_s is not None:
-            self._tau.setValue(recenter_s)
-        self._tau.setEnabled(recenter_s is not None)
-        for widget in (self.recentre, self._tau):
-            widget.blockSignals(False)
-
     def show_ready(self, why_not: str) -> None:
         """Show whether there is anything to train on."""
         self._why_not = why_not
@@ -247,8 +208,3 @@ class DecoderPanel(QFrame):
             text = self._why_not or ("" if untouched else tr("tick a decoder or more"))
             self.left.setText(text)
         self.left.setVisible(bool(self.left.text()))
-
-    def _recentred(self) -> None:
-        on = self.recentre.isChecked()
-        self._tau.setEnabled(on)
-        self.recentring_changed.emit(self._tau.value() if on else 0.0)

@@ -84,6 +84,10 @@ class MarkerLane(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Paint the axis of time and the markers."""
         painter = QPainter(self)
+        self._paint(painter)
+        painter.end()
+
+    def _paint(self, painter: QPainter) -> None:
         theme = tokens()
         painter.fillRect(self.rect(), QColor(theme.panel))
         small = tabular(font("small"))

@@ -5,7 +5,6 @@ from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QGridLayout,
@@ -16,35 +15,17 @@ from PySide6.QtWidgets import (
 )
 
 from bci.config import OnlineSettings
-from bci.decoders.recentering import TAU_S
-from bci.paradigm.control import HELD_BY_SIGNAL, RunProgress
 from bci_app.theme import STEP_PX
+from bci_app.widgets.adaptation_choice import AdaptationChoice
 from bci_app.words import tr
 
-__all__ = ["RulePanel", "RunPanel", "progress_text", "scene_title"]
+__all__ = ["RulePanel", "RunPanel", "scene_title"]
 
 
 def scene_title(name: str) -> str:
     """Return what a scene is called for people; a plugin's is its name."""
     titles = {"bar": tr("Bar"), "ball": tr("Ball to basket"), "hand": tr("Growing hand")}
     return titles.get(name, name)
-
-
-def progress_text(progress: RunProgress) -> str:
-    """Return how far a cued run is, and whether it is held."""
-    minutes, seconds = divmod(round(progress.left_s), 60)
-    number = min(progress.n_done + 1, progress.n_trials)
-    parts = [
-        tr("trial {k} of {n}", k=number, n=progress.n_trials),
-        tr("{m}:{s:02d} left", m=minutes, s=seconds),
-    ]
-    if progress.pausing:
-        parts.append(tr("pausing"))
-    elif progress.held == HELD_BY_SIGNAL:
-        parts.append(tr("waits for the signal"))
-    elif progress.held:
-        parts.append(tr("paused"))
-    return " · ".join(parts)
 
 
 def _named(widget: QWidget, name: str, spoken: str, tip: str) -> None:
@@ -140,7 +121,8 @@ class RunPanel(QWidget):
 class RulePanel(QWidget):
     """Threshold, dwell and refractory time, smoothing; adaptation."""
 
-    #: Names and values that were changed, of `OnlineSettings`; ``recenter_s`` beside them.
+    #: Names and values that were changed, of `OnlineSettings`; those of `AdaptationChoice`
+    #: beside them.
     changed = Signal(dict)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -154,13 +136,8 @@ class RulePanel(QWidget):
         self.smoothing = self._spin("smoothing_s", tr("Smoothing"), 0.1, 10, 0.1, tr(" s"), 1,
             tr("Time constant by which probabilities are averaged: longer is calmer, and "
                "slower."))  # fmt: skip
-        self.adapts = QCheckBox(tr("Adaptation"))
-        _named(self.adapts, "online.adapts", tr("Adaptation"),
-               tr("Let the decoder's reference follow the signal as electrodes dry and the person "
-                  "tires, without labels (recentering). How far it has moved is shown in "
-                  "dB."))  # fmt: skip
-        self.adapts.toggled.connect(self._adapts)
-        self._tau_s = TAU_S
+        self.adaptation = AdaptationChoice()
+        self.adaptation.changed.connect(self.changed)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(STEP_PX)
@@ -170,7 +147,7 @@ class RulePanel(QWidget):
             label.setBuddy(spin)
             grid.addWidget(label, k // 2, 2 * (k % 2))
             grid.addWidget(spin, k // 2, 2 * (k % 2) + 1)
-        grid.addWidget(self.adapts, 2, 0, 1, 4)
+        grid.addWidget(self.adaptation, 2, 0, 1, 4)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
 
@@ -189,21 +166,8 @@ class RulePanel(QWidget):
         spin.valueChanged.connect(lambda value: self.changed.emit({name: round(value / per, 4)}))
         return spin
 
-    def _adapts(self, on: bool) -> None:
-        self.changed.emit({"recenter_s": self._tau_s if on else None})
-
-    def show_settings(
-        self, settings: OnlineSettings, recenter_s: float | None, why_not: str = ""
-    ) -> None:
-        """Show what is set.
-
-        Parameters
-        ----------
-        settings : OnlineSettings
-        recenter_s : float or None
-        why_not : str
-            Why the decoder cannot adapt; empty: it can.
-        """
+    def show_settings(self, settings: OnlineSettings) -> None:
+        """Show what is set; adaptation shows itself."""
         values: Mapping[QDoubleSpinBox, Any] = {
             self.threshold: 100 * settings.threshold,
             self.dwell: settings.dwell_s,
@@ -214,8 +178,3 @@ class RulePanel(QWidget):
             with QSignalBlocker(spin):
                 spin.setValue(value)
         self.smoothing.setEnabled(settings.smoothing == "exponential")
-        self._tau_s = recenter_s or self._tau_s
-        with QSignalBlocker(self.adapts):
-            self.adapts.setChecked(recenter_s is not None and not why_not)
-        self.adapts.setEnabled(not why_not)
-        self.adapts.setText(tr("Adaptation") if not why_not else why_not)

@@ -1,6 +1,7 @@
 """The figures of an online run: age of the newest sample, latency, what was withheld, alarms."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QWidget
@@ -8,7 +9,9 @@ from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QWidget
 from bci.experiment.feedback import LatencyNow
 from bci.experiment.online_account import OnlineAccount
 from bci_app.theme import STEP_PX, tabular
+from bci_app.widgets.adaptation_choice import effect_text
 from bci_app.widgets.reasons import reason_text
+from bci_app.widgets.roles import set_role
 from bci_app.words import tr
 
 __all__ = ["OnlineFigures", "alarms_text", "latency_text", "withheld_text"]
@@ -80,6 +83,14 @@ class OnlineFigures(QWidget):
         self.alarms = self._row(form, "alarms", tr("False alarms"),
             tr("Commands while the person rested: between trials, or in a free run where you said "
                "so. In brackets the 95 % interval of the rate."))  # fmt: skip
+        self.adaptation = self._row(form, "adaptation", tr("Adaptation"),
+            tr("About this: what learning in the run has come to: the share of trials that were "
+               "decided right, and, in brackets, of those that the decoder as it was trained would "
+               "have decided right: it decides the same trials in the shadow. Lately is the "
+               "difference of the two in points, over twenty trials or so. When the trained "
+               "decoder does clearly better, what was learned is taken back. n is the number of "
+               "trials whose outcome is known: of a few trials any difference is "
+               "chance."))  # fmt: skip
         self.moved = self._row(form, "moved", tr("Reference"),
             tr("How far adaptation has moved the decoder's reference since the run began: "
                "1 dB is a change of the signal's power by a quarter."))  # fmt: skip
@@ -108,7 +119,7 @@ class OnlineFigures(QWidget):
         ms = 1e3 * age_s
         old = ms > _OLD_MS
         self.age.setText(tr("{ms:.0f} ms old", ms=ms) + (tr(": too old") if old else ""))
-        _set_role(self.age, "trouble" if old else "")
+        set_role(self.age, "trouble" if old else "")
 
     def _show(self, label: QLabel, text: str) -> None:
         """Show a text as far as there is room; the tool tip has all of it."""
@@ -120,23 +131,23 @@ class OnlineFigures(QWidget):
         label.setToolTip(about if shown == text else f"{text}\n\n{about}")
 
     def show_figures(
-        self, latency: LatencyNow, account: OnlineAccount, moved_db: float | None
+        self,
+        latency: LatencyNow,
+        account: OnlineAccount,
+        moved_db: float | None,
+        effect: Mapping[str, Any] | None,
     ) -> None:
-        """Show how the run is."""
+        """Show how the run is; `effect` is `FeedbackPart.effect`."""
         self._show(self.latency, latency_text(latency))
         slow = latency.p99_ms is not None and latency.p99_ms > _SLOW_MS
-        _set_role(self.latency, "caution" if slow else "")
+        set_role(self.latency, "caution" if slow else "")
         self._show(self.withheld, withheld_text(account))
-        _set_role(self.withheld, "caution" if account.n_withheld else "")
+        set_role(self.withheld, "caution" if account.n_withheld else "")
         self._show(self.alarms, alarms_text(account))
+        text, role = effect_text(effect)
+        self._show(self.adaptation, text)
+        set_role(self.adaptation, role)
         self.moved.setText(
             tr("stays where training put it") if moved_db is None
             else tr("moved by {db:.2f} dB", db=moved_db)
         )  # fmt: skip
-
-
-def _set_role(widget: QWidget, role: str) -> None:
-    if widget.property("role") != role:
-        widget.setProperty("role", role)
-        widget.style().unpolish(widget)
-        widget.style().polish(widget)

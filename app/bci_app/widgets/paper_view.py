@@ -1,7 +1,12 @@
-"""A picture that fits the width of its place, and can be scrolled: a page, a trend."""
+"""A picture that fits the width of its place, and can be scrolled: a page, a trend.
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPixmap, QResizeEvent
+A page is decoded in a thread: that takes as long as three frames of the traces.
+"""
+
+import threading
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QLabel, QScrollArea, QWidget
 
 from bci_app.theme import STEP_PX
@@ -14,10 +19,16 @@ _WIDEST_PX = 900
 class PaperView(QScrollArea):
     """Shows a picture, or why there is none yet."""
 
+    #: A `QImage`, what is to be said of it, and the number of the wish for it.
+    _decoded = Signal(QImage, str, int)
+
     def __init__(self, hint: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._hint = hint
         self._pixmap = QPixmap()
+        self._wish = 0
+        self._png: bytes | None = None
+        self._decoded.connect(self._show, Qt.ConnectionType.QueuedConnection)
         self._label = QLabel()
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._label.setWordWrap(True)
@@ -33,9 +44,27 @@ class PaperView(QScrollArea):
 
     def show_picture(self, png: bytes | None, said: str = "") -> None:
         """Show a picture, with what a screen reader is to say; None: the hint."""
-        self._pixmap = QPixmap()
-        if png is not None:
-            self._pixmap.loadFromData(png)
+        if png is not None and png is self._png:
+            return
+        self._wish += 1
+        self._png = png
+        if png is None:
+            self._show(QImage(), said, self._wish)
+            return
+        work = threading.Thread(target=self._decode, args=(png, said, self._wish), name="picture")
+        work.start()
+
+    def _decode(self, png: bytes, said: str, wish: int) -> None:
+        image = QImage.fromData(png)
+        try:
+            self._decoded.emit(image, said, wish)
+        except RuntimeError:  # the widget is gone already
+            return
+
+    def _show(self, image: QImage, said: str, wish: int) -> None:
+        if wish != self._wish:
+            return
+        self._pixmap = QPixmap.fromImage(image)
         self._label.setAccessibleName(said or self._hint)
         self._label.setProperty("role", "" if self.shows else "quiet")
         self._label.style().unpolish(self._label)

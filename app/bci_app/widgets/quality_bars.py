@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from bci.experiment.electrodes import grade
+from bci.signal.quality_words import grade
 from bci_app.theme import tokens
 from bci_app.widgets.quality_marks import grade_colour
 from bci_app.words import tr
@@ -66,6 +66,10 @@ class QualityBars(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Paint the bars."""
         painter = QPainter(self)
+        self._paint(painter)
+        painter.end()
+
+    def _paint(self, painter: QPainter) -> None:
         height = max(8.0, min(20.0, self.height() - 8.0))
         bottom = (self.height() + height) / 2
         if not self._words:

@@ -3,7 +3,7 @@
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 
-from bci.experiment.electrodes import grade
+from bci.signal.quality_words import grade
 from bci_app.theme import tokens
 from bci_app.words import tr
 

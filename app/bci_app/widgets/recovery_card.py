@@ -1,11 +1,15 @@
 """A card that says what a crash left, and offers to rejoin what still goes on."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from bci.experiment.recovery import Orphan
 from bci_app.theme import STEP_PX, font
 from bci_app.words import tr
+
+if TYPE_CHECKING:
+    from bci.experiment.recovery import Orphan
 
 __all__ = ["RecoveryCard"]
 
@@ -49,7 +53,9 @@ class RecoveryCard(QFrame):
         row.addWidget(self.end)
         self.show_state((), (), busy=False)
 
-    def show_state(self, orphans: tuple[Orphan, ...], told: tuple[str, ...], *, busy: bool) -> None:
+    def show_state(
+        self, orphans: "tuple[Orphan, ...]", told: tuple[str, ...], *, busy: bool
+    ) -> None:
         """Show recordings that wait, or what was done, or nothing.
 
         Parameters

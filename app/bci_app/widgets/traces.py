@@ -25,9 +25,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QWidget
 
-from bci.experiment.electrodes import grade
 from bci.experiment.traces import ShownTraces, TraceFeed, TraceView
 from bci.signal.envelope import Raster, RasterStyle
+from bci.signal.quality_words import grade
 from bci_app.theme import font, tabular, tokens
 from bci_app.widgets.quality_marks import paint_mark
 from bci_app.words import tr
@@ -311,6 +311,10 @@ class _Canvas(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Put the picture on the screen, its older part first."""
         painter = QPainter(self)
+        self._paint(painter)
+        painter.end()
+
+    def _paint(self, painter: QPainter) -> None:
         theme = tokens()
         if self._raster is None:
             painter.fillRect(self.rect(), QColor(theme.panel))
@@ -416,8 +420,12 @@ class _Gutter(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Paint labels, as many as can be read."""
-        view, theme = self._view, tokens()
         painter = QPainter(self)
+        self._paint(painter)
+        painter.end()
+
+    def _paint(self, painter: QPainter) -> None:
+        view, theme = self._view, tokens()
         painter.fillRect(self.rect(), QColor(theme.panel))
         n = len(view.labels)
         if not n:
