@@ -18,19 +18,12 @@ settings.register_profile("rolandic", deadline=None, derandomize=True)
 settings.load_profile("rolandic")
 
 
-#: Tests in which real time passes mostly wait: amplifiers, recorders and windows have a process of
-#: their own each, one test after the other, beside the one that computes.
+#: Tests in which real time passes mostly wait. Each of these shifts has a process of its own, in
+#: which its tests follow each other, while the third process computes: three processes keep two
+#: cores busy, and hold up no recorder.
 SHIFTS = {
-    "window": ("tests/app/", "tests/experiment/"),
     "streams": (
         "tests/acquisition/test_thread.py",
-        "tests/certification/test_certify.py",
-        "tests/cli/test_certify.py",
-        "tests/cli/test_demo.py",
-        "tests/cli/test_doctor.py",
-        "tests/cli/test_listing.py",
-        "tests/cli/test_preflight.py",
-        "tests/cli/test_record.py",
         "tests/daemon/",
         "tests/doctor/test_ports.py",
         "tests/online/test_adapt_live.py",
@@ -46,6 +39,7 @@ SHIFTS = {
         "tests/sources/test_lsl",
         "tests/sources/test_outlet.py",
     ),
+    "window": ("tests/app/", "tests/experiment/"),
 }
 #: Computed without a stream all the same.
 OF_NO_SHIFT = (
@@ -70,8 +64,8 @@ def shift_of(nodeid: str) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the shifts first: they take longest, and nothing makes them shorter."""
-    order = [*SHIFTS]
-    items.sort(key=lambda item: (*order, shift := shift_of(item.nodeid)).index(shift))
+    order = {shift: k for k, shift in enumerate(SHIFTS)}
+    items.sort(key=lambda item: order.get(shift_of(item.nodeid), len(order)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -19,6 +19,7 @@ __all__ = [
     "install_language",
     "languages",
     "texts_of_source",
+    "texts_to_translate",
     "tr",
     "write_catalogue",
 ]
@@ -118,17 +119,22 @@ def _names_tr(function: ast.expr) -> bool:
     return isinstance(function, ast.Name) and function.id == "tr"
 
 
-def write_catalogue(path: Path) -> int:
-    """Write or complete a ``.ts`` file; return how many texts wait to be translated."""
+def texts_to_translate() -> list[str]:
+    """Return all texts that a language needs: those of the source, and answers of the core."""
     # The window needs no decoders to start.
     from bci.experiment.calibration_score import ANSWERS
 
+    return list(dict.fromkeys((*texts_of_source(), *ANSWERS.values())))
+
+
+def write_catalogue(path: Path) -> int:
+    """Write or complete a ``.ts`` file; return how many texts wait to be translated."""
     done = dict(_translated(path)) if path.exists() else {}
     root = ET.Element("TS", version="2.1", language=path.stem.removeprefix("rolandic_"))
     context = ET.SubElement(root, "context")
     ET.SubElement(context, "name").text = _CONTEXT
     waiting = 0
-    for text in (*texts_of_source(), *ANSWERS.values()):
+    for text in texts_to_translate():
         message = ET.SubElement(context, "message")
         ET.SubElement(message, "source").text = text
         translation = ET.SubElement(message, "translation")

@@ -51,6 +51,7 @@ class Asked:
     sessions : tuple of str
     tau_s : float
     seed : int
+    guard : bool
     """
 
     arms: tuple[str, ...]
@@ -62,6 +63,7 @@ class Asked:
     sessions: tuple[str, ...]
     tau_s: float
     seed: int
+    guard: bool
 
 
 def chosen_arms(names: Sequence[str], decoders: Sequence[str]) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ def compare_arms(
         for delay in asked.delays
         for flips in asked.flips
     )
-    arms = Arms(asked.arms, feedback, asked.seeds, asked.retrain)
+    arms = Arms(asked.arms, feedback, asked.seeds, asked.retrain, asked.guard)
     if len(readers) == 1:
         readers[0].keep()
     output.compile_ahead()
@@ -132,6 +134,7 @@ def compare_arms(
         "rewards": [one.label for one in feedback],
         "seeds": asked.seeds,
         "retrain": asked.retrain,
+        "guard": asked.guard,
         "sessions": list(asked.sessions),
         "recenter": asked.tau_s,
     }

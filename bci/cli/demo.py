@@ -31,7 +31,7 @@ from bci.decoders.warmup import compile_kernels
 from bci.errors import SettingsError
 from bci.experiment import Experiment, OnlineResult
 from bci.online.teaching import check_arm
-from bci.report import SessionSummary, accuracy_line, write_report
+from bci.report import SessionSummary, accuracy_line, adaptation_line, write_report
 from bci.sources.amplifier import RecordingFile
 from bci.sources.reading import open_recording
 
@@ -283,15 +283,8 @@ def _recentred(result: OnlineResult) -> list[tuple[str, str]]:
     told = []
     if result.moved_db is not None:
         told.append(("Recentering", f"the reference point moved by {result.moved_db:.1f} dB"))
-    effect = result.adaptation
-    if effect is not None:
-        text = f"{effect['arm']}, learned from {effect['n_updates']} trials"
-        if effect.get("n"):
-            text += (
-                f"; right {100 * effect['adapted']:.0f} % of {effect['n']}, the decoder as it was "
-                f"trained {100 * effect['frozen']:.0f} %"
-            )
-        told.append(("Adaptation", text))
+    if result.adaptation is not None:
+        told.append(("Adaptation", adaptation_line(result.adaptation)))
     return told
 
 

@@ -126,6 +126,14 @@ def command(
     retrain: Annotated[
         int, typer.Option(metavar="TRIALS", help="Trials of a session that 'retrained' takes.")
     ] = 20,
+    guard: Annotated[
+        bool,
+        typer.Option(
+            "--guard",
+            help="With online-adaptation: each arm once more under the guard that online takes it "
+            "back when the trained decoder does better.",
+        ),
+    ] = False,
     param: options.ParamOption = None,
     seed: options.SeedOption = 0,
     jobs: Annotated[
@@ -173,8 +181,10 @@ def command(
     adapting = ADAPTATION in (protocol or [])
     if adapting:
         _check_adapting(protocol or [], pseudo_online, learning_curve, permutations, repeats)
-    elif arm or flip or delay or loss:
-        raise SettingsError(f"--arm, --flip, --delay and --loss: add --protocol {ADAPTATION}")
+    elif arm or flip or delay or loss or guard:
+        raise SettingsError(
+            f"--arm, --flip, --delay, --loss and --guard: add --protocol {ADAPTATION}"
+        )
     if recenter is not None:
         check_time_constant(recenter)
         if not (pseudo_online or adapting):
@@ -228,6 +238,7 @@ def command(
                 options.split_names(sessions),
                 TAU_S if recenter is None else recenter,
                 seed,
+                guard,
             ),
             pool=_pool(jobs, scheduler),
             out=out,

@@ -17,7 +17,7 @@ from bci.errors import InputError
 from bci.evaluation.adaptation_task import AdaptationTask
 from bci.evaluation.jobs import Batch, Cell, Document, Failure, Pool, Progress, Serial, run_cells
 from bci.evaluation.keys import code_versions, digest, digest_recordings
-from bci.evaluation.online_adaptation import Feedback, go_through, told_to
+from bci.evaluation.online_adaptation import GUARD, Feedback, go_through, hears_rewards
 from bci.evaluation.planning import Subject
 from bci.evaluation.retrained import RETRAINED
 from bci.evaluation.store import CellStore
@@ -45,16 +45,32 @@ class Arms:
         Of arms in which chance has a part.
     retrain : int
         Trials of a session that retrained arms take.
+    guard : bool
+        Let each arm that learns go through once more, under its guard.
     """
 
     names: tuple[str, ...]
     feedback: tuple[Feedback, ...] = (Feedback(),)
     seeds: int = SEEDS
     retrain: int = 20
+    guard: bool = False
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Arms, each that can be guarded with and without.
+
+        >>> Arms(("frozen", "reward", "retrained"), guard=True).all_names
+        ('frozen', 'reward', 'reward+guard', 'retrained')
+        """
+        found: list[str] = []
+        for name in self.names:
+            guarded = self.guard and name not in ("frozen", *RETRAINED)
+            found += [name, f"{name}{GUARD}"] if guarded else [name]
+        return tuple(found)
 
     def of(self, arm: str) -> tuple[Feedback, ...]:
         """Return the feedback that makes a difference to an arm."""
-        return self.feedback if told_to(arm) == "reward" else (Feedback(),)
+        return self.feedback if hears_rewards(arm) else (Feedback(),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,10 +229,10 @@ def _cells(
 ) -> Iterator[tuple[Cell, tuple[str, str, str, Feedback]]]:
     for decoder, params in decoders.items():
         fitted = digest({**basis, "decoder": decoder, "params": params})
-        for arm in arms.names:
+        for arm in arms.all_names:
             for feedback in arms.of(arm):
                 # A plugin's arm may draw numbers; Rolandic's own do not.
-                chance = feedback.is_random or arm not in {*ARMS, *RETRAINED}
+                chance = feedback.is_random or arm.removesuffix(GUARD) not in {*ARMS, *RETRAINED}
                 n_seeds = arms.seeds if chance else 1
                 asked = {"arm": arm, "feedback": feedback.label, "seeds": n_seeds}
                 if arm in RETRAINED:

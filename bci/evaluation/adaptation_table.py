@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bci.evaluation.adaptation_cells import Adapted, Trials
 from bci.evaluation.comparison import Difference
 from bci.evaluation.metrics import Score, cohen_kappa, wilson_interval
-from bci.evaluation.online_adaptation import BOUND, told_to
+from bci.evaluation.online_adaptation import BOUND, GUARD, hears_rewards, told_to
 from bci.evaluation.pages import csv_text, html_page, html_table
 from bci.evaluation.paired import holm
 from bci.evaluation.people import differences_over_people, mean_over_people
@@ -34,6 +34,10 @@ HARM = 0.02
 _SAME = (
     "With two classes and a reward that is never false, reward is the label: that something was "
     "wrong names the other class. Rows of clean reward say nothing then that those of labels don't."
+)
+_GUARDED = (
+    "+guard: the arm is taken back when the trained decoder does better, by what was revealed; "
+    "where the arm is told nothing, its guard is told right and wrong."
 )
 _NOTES = (
     "Trained on the first session, references, search and limits too; each later session once, in "
@@ -195,7 +199,7 @@ class AdaptationTable:
                     decoder,
                     arm,
                     told_to(arm),
-                    feedback.label if told_to(arm) == "reward" else "",
+                    feedback.label if hears_rewards(arm) else "",
                     people,
                     max(len(a.chosen) for a in alike),
                     {},
@@ -205,7 +209,9 @@ class AdaptationTable:
             )
         two = any(len(own.classes) == 2 for own in trials.values())
         clean = any(row.feedback and "flipped" not in row.feedback for row in rows)
-        return cls(tuple(_compared(rows, seed)), (*_NOTES, *([_SAME] if two and clean else [])))
+        more = [_GUARDED] if any(row.arm.endswith(GUARD) for row in rows) else []
+        more += [_SAME] if two and clean else []
+        return cls(tuple(_compared(rows, seed)), (*_NOTES, *more))
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Return head and rows of the table, as text."""
@@ -270,7 +276,7 @@ def curves(adapted: Sequence[Adapted], trials: Mapping[str, Trials]) -> list[Cur
             nobody = Score(values[0], values[0], values[0])
             scores.append(mean_over_people(values, 0.0, 1.0) or nobody)
         decoder, arm, feedback = key
-        said = feedback.label if told_to(arm) == "reward" else ""
+        said = feedback.label if hears_rewards(arm) else ""
         ends = tuple(BLOCK * (k + 1) for k in range(n_blocks))
         found.append(Curve(decoder, arm, said, ends, tuple(scores)))
     return found

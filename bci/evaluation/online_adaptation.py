@@ -16,6 +16,9 @@ it was trained.
 Who is told what: an arm that learns from reward gets right or wrong, never the class, with flips,
 losses and delay as asked for. Supervised arms and those that are retrained get the class, always
 and at once: they are bounds. A plugin's arm counts as supervised only if its name ends so.
+
+An arm whose name ends in ``+guard`` is that arm under the guard that watches over it online. Where
+the arm itself is told nothing, its guard is told right or wrong, as a reward arm would be.
 """
 
 import time
@@ -38,9 +41,11 @@ from bci.signal.artifacts import window_problem
 
 __all__ = [
     "BOUND",
+    "GUARD",
     "Decided",
     "Feedback",
     "go_through",
+    "hears_rewards",
     "told_to",
 ]
 
@@ -49,6 +54,8 @@ I64 = NDArray[np.int64]
 
 #: The arm that regret is counted against.
 BOUND = "supervised"
+#: What the name of an arm under the guard ends in.
+GUARD = "+guard"
 
 _DRAW = 0xFEED
 
@@ -124,11 +131,22 @@ def told_to(arm: str) -> str:
     >>> told_to("supervised"), told_to("reward+recenter"), told_to("recenter")
     ('label', 'reward', 'nothing')
     """
+    arm = arm.removesuffix(GUARD)
     if arm in ("frozen", "recenter", "pseudo"):
         return "nothing"
     if arm in RETRAINED or arm.endswith("supervised"):
         return "label"
     return "reward"
+
+
+def hears_rewards(arm: str) -> bool:
+    """Whether rewards make a difference to an arm: to itself, or to its guard.
+
+    >>> hears_rewards("reward"), hears_rewards("recenter"), hears_rewards("recenter+guard")
+    (True, False, True)
+    """
+    told = told_to(arm)
+    return told == "reward" or (told == "nothing" and arm.endswith(GUARD))
 
 
 def go_through(
@@ -150,7 +168,7 @@ def go_through(
     model : Model
         From `AdaptationTask.fit`.
     arm : str
-        Of `bci.decoders.adapt` or `bci.evaluation.retrained`.
+        Of `bci.decoders.adapt` or `bci.evaluation.retrained`; the former with `GUARD` or without.
     feedback : Feedback, optional
         Default: clean.
     seed : int
@@ -168,15 +186,15 @@ def go_through(
         As `make_adapter`.
     """
     feedback = feedback or Feedback()
-    told = told_to(arm)
     truth = task.y if told_y is None else told_y
     sessions, at = [], 0
     for number, session in enumerate(task.sessions):
         adapter = make() if make else _adapter(task, model, arm, seed, params)
         y = truth[at : at + len(session.y)]
         rng = np.random.default_rng([_DRAW, seed, number])
-        reveals = _revealed(told, y, feedback, rng)
-        sessions.append(_session(adapter, model, session, reveals, feedback, told, task.online))
+        reveals = _revealed(arm, y, feedback, rng)
+        delay = feedback.delay if hears_rewards(arm) else 0
+        sessions.append(_session(adapter, model, session, reveals, delay, task.online))
         at += len(y)
     return Decided(
         *(np.concatenate([getattr(s, name) for s in sessions]) for name in Decided.__slots__)
@@ -186,19 +204,18 @@ def go_through(
 Reveal = Callable[[int, int], Revealed | None]
 
 
-def _revealed(told: str, y: I64, feedback: Feedback, rng: np.random.Generator) -> Reveal:
+def _revealed(arm: str, y: I64, feedback: Feedback, rng: np.random.Generator) -> Reveal:
     """Return what becomes known of a trial, by its number and the class that was chosen."""
     # One draw a trial, whatever is chosen: arms are compared on the same flips.
     flipped = rng.random(len(y)) < feedback.flips
     lost = rng.random(len(y)) < feedback.losses
+    told, rewarded = told_to(arm), hears_rewards(arm)
 
     def reveal(trial: int, chosen: int) -> Revealed | None:
-        if told == "nothing":
-            return Revealed()
         if told == "label":
             return Revealed(label=int(y[trial]))
-        if lost[trial]:
-            return None
+        if not rewarded or lost[trial]:
+            return Revealed() if told == "nothing" else None
         return Revealed(reward=float((chosen == y[trial]) != flipped[trial]))
 
     return reveal
@@ -209,11 +226,9 @@ def _session(
     model: Model,
     session: Session,
     reveal: Reveal,
-    feedback: Feedback,
-    told: str,
+    delay: int,
     online: OnlineSettings,
 ) -> Decided:
-    delay = feedback.delay if told == "reward" else 0
     due: deque[tuple[int, F64, int]] = deque()
     chosen: list[int] = []
     probabilities: list[F64] = []
@@ -260,4 +275,5 @@ def _adapter(
 ) -> Adapter:
     if arm in RETRAINED:
         return Retrained(arm, model, task.training, **params)
-    return make_adapter(arm, model, seed=seed, **params)
+    guard = arm.endswith(GUARD)
+    return make_adapter(arm.removesuffix(GUARD), model, seed=seed, guard=guard, **params)

@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bci.decoders import Model, RecalibratedDecoder, Recentering
+from bci.decoders.plugins import told_in_one_line
 from bci.errors import ModelError
 from bci.evaluation.reference import session_references
 from bci.signal.artifacts import artifact_limits
@@ -73,7 +74,8 @@ def recalibrate_model(
     means = model.recentering.class_means
     with threadpool_limits(limits=1):
         estimator = RecalibratedDecoder(decoder, list(means), rotate)
-        estimator.fit(epochs.X, labels, groups=epochs.trials)
+        with told_in_one_line(decoder, "be aligned with these trials"):
+            estimator.fit(epochs.X, labels, groups=epochs.trials)
         references = session_references(estimator, recordings, epochs)
     counts = np.bincount(epochs.trial_y, minlength=len(epochs.classes)).tolist()
     recalibrated = {

@@ -6,6 +6,7 @@ import platformdirs
 
 from bci.experiment.session import Session
 from bci.paradigm import GrazSettings
+from bci.recording.control import orphans
 from bci.workspace import SessionSetup, Workspace
 
 __all__ = ["demo_session", "demo_setup"]
@@ -36,12 +37,18 @@ def demo_setup(session: str) -> SessionSetup:
 def demo_session(root: Path | None = None) -> Session:
     """Open a new session of the demonstration's workspace.
 
+    The one whose window was lost in the midst of a run is opened again instead, while its recording
+    goes on: it can be rejoined there.
+
     Parameters
     ----------
     root : Path, optional
         Of the workspace; default: in the user's data folder.
     """
     workspace = Workspace(root or platformdirs.user_data_path("rolandic") / "demo")
+    for place in workspace.sessions("demo01"):
+        if any(closes_at for _, closes_at in orphans(place.folder)):
+            return Session(workspace, demo_setup(place.session))
     taken = {place.session for place in workspace.sessions("demo01")}
     number = next(k for k in range(1, len(taken) + 2) if f"{k:02d}" not in taken)
     return Session(workspace, demo_setup(f"{number:02d}"))

@@ -11,8 +11,10 @@ from bci.events import CLASSES
 from bci.experiment.states import ExperimentError
 from bci.paradigm.graz import GrazSettings, run_length_s
 from bci.pseudonyms import check_pseudonym, check_session
+from bci.recording.control import orphans
 from bci.workspace import (
     BidsRecording,
+    RecentSession,
     RecentSessions,
     RunRecord,
     SessionRecord,
@@ -29,6 +31,7 @@ __all__ = [
     "Wish",
     "look_around",
     "open_session",
+    "recorded_on",
     "set_cues",
     "use_recordings",
     "why_refused",
@@ -157,6 +160,16 @@ def open_session(wish: Wish) -> "Session":
     session = Session(workspace, SessionSetup.make(**values))
     RecentSessions().note(wish.root, wish.subject, wish.session)
     return session
+
+
+def recorded_on(sessions: Sequence[RecentSession]) -> list[RecentSession]:
+    """Return the sessions of which a recording goes on though its window is gone."""
+    found = []
+    for entry in sessions:
+        folder = Workspace.at(Path(entry.root)).folder(entry.subject, entry.session)
+        if any(closes_at for _, closes_at in orphans(folder)):
+            found.append(entry)
+    return found
 
 
 def use_recordings(session: "Session", recordings: Sequence[BidsRecording]) -> None:

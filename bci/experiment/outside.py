@@ -10,8 +10,19 @@ from contextlib import contextmanager
 from psygnal import SignalInstance
 
 from bci.events import CLASSES, Marker, class_of
+from bci.sources.discovery import StreamQuery
 
-__all__ = ["class_cued", "cues_followed"]
+__all__ = ["class_cued", "cues_followed", "stream_named"]
+
+
+def stream_named(text: str) -> StreamQuery:
+    """Return what finds a stream by its name, or by its source id where two have one name.
+
+    >>> print(stream_named("Cues").xpath())
+    (name='Cues' or source_id='Cues')
+    """
+    names = StreamQuery(name=text), StreamQuery(source_id=text)
+    return StreamQuery(predicate=" or ".join(query.xpath() for query in names))
 
 
 def class_cued(marker: Marker, event_map: Mapping[str, str]) -> str | None:

@@ -42,6 +42,7 @@ from bci.experiment.analyses import FeaturesPart
 from bci.experiment.calibration import CalibrationPart
 from bci.experiment.feedback import FeedbackPart
 from bci.experiment.machine import Experiment
+from bci.experiment.outside import stream_named
 from bci.experiment.recovery import RecoveryPart
 from bci.experiment.reports import ReportsPart
 from bci.experiment.runs import OnlineResult, Run
@@ -50,6 +51,7 @@ from bci.experiment.states import ActiveRun, ExperimentError, Notice, Readiness,
 from bci.experiment.training import TrainingPart
 from bci.experiment.worker import Worker
 from bci.private import private_folder
+from bci.recording.naming import is_free
 from bci.sources.discovery import StreamQuery
 from bci.sources.markers import MarkerOutlet
 from bci.workspace import RunRecord, SessionLock, SessionRecord, SessionSetup, Workspace
@@ -234,7 +236,7 @@ class Session:
         """Listen to whoever gives the cues of a run; in the run's thread."""
         query = self.cues_query
         if cued and self.cues_outside:
-            query = StreamQuery(name=self.setup.cue_stream)
+            query = stream_named(self.setup.cue_stream)
         try:
             self.experiment.listen(query)
         except StreamError as error:
@@ -296,7 +298,7 @@ class Session:
         cued: bool,
     ) -> None:
         began = datetime.now().astimezone().isoformat(timespec="seconds")
-        before = len(self.experiment.recorded)
+        before = self.experiment.recording
         completed, reached = False, False
 
         def watched(context: Any) -> bool:
@@ -321,10 +323,10 @@ class Session:
         except Exception as error:
             _log.exception("the %s run failed", kind)
             failure = f"the run failed: {type(error).__name__}: {error}"
-        recorded = self.experiment.recorded[before:]
-        record = None
-        if recorded:
-            path = recorded[-1].path
+        recording, record = self.experiment.recording, None
+        # One whose recorder failed, on a full disk say, is in its file as far as it goes.
+        if recording is not None and recording is not before and not is_free(recording.path):
+            path = recording.path
             record = RunRecord(
                 path.name, "calibration" if kind == "calibration" else "online", completed,
                 began=began, note=failure,

@@ -20,7 +20,7 @@ from bci.report.accuracies import accuracies_figure
 from bci.report.document import Block, Document, Paragraph, Picture, Section, Table
 from bci.report.quality import CHANNEL_HEAD, channel_rows, quality_figure, scalp_places
 from bci.report.sitting import Sitting, accuracy_of, cv_accuracy, online_accuracies, used_cv
-from bci.report.tables import cv_line, trial_rows
+from bci.report.tables import adaptation_line, cv_line, trial_rows
 from bci.signal.recorded_quality import verdict
 from bci.signal.rejection import class_counts
 
@@ -329,6 +329,8 @@ def _trials(sitting: Sitting) -> Section:
             found = accuracy_of(run.name, run.trials)
             blocks.append(Table(rows, head, f"{run.name}: {Path(run.record.file).name}"))
             blocks += [Paragraph(found.line() + ".", "quiet")] if found is not None else []
+            if effect := run.record.outcome.get("adaptation"):
+                blocks.append(Paragraph(f"Adaptation: {adaptation_line(effect)}.", "quiet"))
     return Section("Trials online", blocks)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import mne
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -11,6 +10,8 @@ from scipy import signal
 from bci.acquisition import timeline
 from bci.decoders import Model, activation_patterns
 from bci.features.palette import words
+from bci.features.scalp import Scalp
+from bci.features.scalp_maps import topographies as maps_of
 from bci.online import Decision, TrialOutcome
 from bci.report.session import SessionSummary
 from bci.signal.epochs import Epochs, nearest_sample, sample_times
@@ -27,6 +28,10 @@ __all__ = [
 ]
 
 F64 = NDArray[np.float64]
+
+# Of a change of the natural logarithm of power (dB); patterns of a decoder that are drawn.
+_DECIBELS = 10 / np.log(10)
+_MOST_MAPS = 6
 
 
 def spectra(
@@ -86,38 +91,21 @@ def _raw_trials(recordings: Sequence[Recording], epochs: Epochs) -> tuple[F64, N
 
 
 def topographies(model: Model, epochs: Epochs) -> Figure | None:
-    """Draw the decoder's patterns on the scalp, where three or more channels have a place."""
-    places = {name: standard_position(name) for name in epochs.channels}
-    with_place = [i for i, name in enumerate(epochs.channels) if places[name] is not None]
-    if len(with_place) < 3:
+    """Draw the decoder's patterns on the scalp, where the channels that have a place span a map."""
+    placed = [i for i, name in enumerate(epochs.channels) if standard_position(name) is not None]
+    scalp = Scalp.of([epochs.channels[i] for i in placed])
+    if not scalp.spans_a_map:
         return None
-    patterns = activation_patterns(model.estimator, epochs.X)
-    is_csp = len(patterns) != len(model.classes) or model.decoder == "csp-lda"
-    titles = (
-        [f"component {i + 1}" for i in range(len(patterns))]
-        if is_csp
-        else [f"evidence for {words(name)}" for name in model.classes]
-    )
-    info = mne.create_info([epochs.channels[i] for i in with_place], epochs.rate_hz, "eeg")
-    info.set_montage(
-        mne.channels.make_dig_montage(
-            {epochs.channels[i]: places[epochs.channels[i]] for i in with_place}, coord_frame="head"
-        )
-    )
-    shown = patterns[:6, with_place]
-    figure = Figure(figsize=(3.0 * len(shown) + 0.6, 3.2), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(shown)))
-    limit = float(np.abs(shown).max()) or 1.0
-    for ax, pattern, title in zip(axes, shown, titles, strict=False):
-        scale = limit if not is_csp else float(np.abs(pattern).max()) or 1.0
-        image, _ = mne.viz.plot_topomap(
-            pattern, info, axes=ax, show=False, cmap="RdBu_r", vlim=(-scale, scale), contours=4
-        )
-        ax.set_title(title)
-    if not is_csp:
-        bar = figure.colorbar(image, ax=axes.tolist(), shrink=0.7)
-        bar.set_label("Δ ln power per SD of evidence")
-    return figure
+    patterns = activation_patterns(model.estimator, epochs.X)[:_MOST_MAPS, placed]
+    if hasattr(model.estimator, "patterns_"):
+        patterns = patterns / np.maximum(np.abs(patterns).max(axis=1, keepdims=True), 1e-300)
+        titles = [f"component {number + 1}" for number in range(len(patterns))]
+        label = "a. u., sign arbitrary"
+    else:
+        patterns = patterns * _DECIBELS
+        titles = [f"evidence for {words(name)}" for name in model.classes[:_MOST_MAPS]]
+        label = "dB per SD of evidence"
+    return maps_of(patterns, scalp, titles, label=label, note="")
 
 
 def confusion(trials: Sequence[TrialOutcome], classes: Sequence[str]) -> Figure | None:

@@ -14,6 +14,7 @@ from bci.report.session import SessionSummary
 
 __all__ = [
     "accuracy_line",
+    "adaptation_line",
     "cv_line",
     "parameters_html",
     "summary_html",
@@ -37,6 +38,19 @@ def accuracy_line(trials: Sequence[TrialOutcome]) -> str:
         return f"{line}; too few trials to tell from chance"
     verdict = "above chance" if k / n >= chance else "not above chance"
     return f"{line}; chance alone reaches {100 * chance:.0f} % in one session of twenty: {verdict}"
+
+
+def adaptation_line(effect: Mapping[str, Any]) -> str:
+    """Say what adaptation came to in a run (`bci.online.teaching.Teacher.effect`)."""
+    line = f"{effect['arm']}, learned from {effect['n_updates']} trials"
+    if effect.get("n"):
+        line += (
+            f"; right {100 * effect['adapted']:.0f} % of {effect['n']}, the decoder as it was "
+            f"trained {100 * effect['frozen']:.0f} %"
+        )
+    if effect.get("reverted"):
+        line += f"; taken back {effect['reverted']}×"
+    return line if effect["works"] else f"{line}; then it failed, and the trained decoder went on"
 
 
 def table_html(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

@@ -43,7 +43,8 @@ class SessionSetup(Settings):
         From where arms that learn from right and wrong are told: empty, the cues; ``"key"``, the
         clinician's keys; else the name of an LSL stream.
     cue_stream : str
-        Name of the LSL stream of another program that gives the cues; empty: this one gives them.
+        Name, or source id, of the LSL stream of another program that gives the cues; empty: this
+        one gives them.
     presentation : PresentationSettings
         How cues are shown to the patient.
     scene : str

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from bci.decoders.base import Index
-from bci_rleegnet.network import F32, Network, Optimizer, Weights, loss_of, q_values
+from bci_rleegnet.network import F32, Network, Optimizer, Weights, loss_of
 
 __all__ = ["trained"]
 
@@ -75,7 +75,8 @@ class _Episodes:
         first, last = _EPSILON
         epsilon = first + (last - first) * min(2 * done, 1.0)
         self._network.eval()
-        greedy = q_values(self._network, self._signals[rows]).argmax(axis=1)
+        with torch.inference_mode():
+            greedy = self._network(torch.from_numpy(self._signals[rows])).numpy().argmax(axis=1)
         self._network.train()
         at_random = self._rng.random(len(rows)) < epsilon
         actions = np.where(at_random, self._rng.integers(self._n_classes, size=len(rows)), greedy)

@@ -11,6 +11,7 @@ import numpy as np
 import platformdirs
 import pytest
 from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QMessageBox
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -62,6 +63,12 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
     monkeypatch.setattr(platformdirs, "user_config_dir", lambda *a, **k: str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer yes to what is asked: a window of a test that failed in a run must close."""
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ The program is started as ``rolandic`` starts it, and left when all its steps ar
 import json
 import os
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -15,12 +16,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 def main() -> None:
     """Start, and leave."""
-    from PySide6.QtCore import QEvent, QObject, QStandardPaths, QTimer
+    from PySide6.QtCore import QEvent, QObject, QSettings, QTimer
 
     from bci_app import main as program
     from bci_app import main_window
 
-    QStandardPaths.setTestModeEnabled(True)
+    # What it remembers of itself is not the user's.
+    settings = tempfile.TemporaryDirectory()
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, settings.name)
     at_s: dict[str, float] = {}
 
     class Painted(QObject):

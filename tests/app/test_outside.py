@@ -1,6 +1,8 @@
 """Recorded people, played back over LSL, go through the window as anybody's amplifier would."""
 
+import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ def player(shared_data: Path) -> Iterator[AmplifierProcess]:
     runs = [
         RecordingFile(shared_data / "eegmmidb" / f"S001R{run}.edf") for run in ("04", "08", "12")
     ]
-    with AmplifierProcess(runs, name="Lab amplifier") as player:
+    with AmplifierProcess(runs, name=f"Lab {uuid.uuid4().hex[:8]}") as player:
         yield player
 
 
@@ -40,6 +42,9 @@ def window(qtbot: QtBot) -> Iterator[MainWindow]:
     made.resize(1280, 800)
     made.show()
     yield made
+    if made.session is not None:  # else it asks
+        made.session.stop()
+        made.session.wait_run(30.0)
     made.close()
     made.end()
 
@@ -77,20 +82,21 @@ def test_a_recorded_person_goes_through_the_window(
     calibrate.tabs.setCurrentIndex(1)
     cues = calibrate.cues
     cues.tick.click()
-    wait_until(lambda: cues.stream.findText("Lab amplifier markers") >= 0, 20, "its markers")
-    cues.stream.setEditText("Lab amplifier markers")
+    wait_until(lambda: cues.stream.count() >= 1, 20, "its markers")
+    cues.stream.setEditText(player.marker_source_id)
     QTest.keyClick(cues.stream, Qt.Key.Key_Return)
     cues.map.setFocus()
     QTest.keyClicks(cues.map, "T1=left_hand, T2=right_hand")
     QTest.keyClick(cues.map, Qt.Key.Key_Return)
-    assert session.setup.cue_stream == "Lab amplifier markers"
+    assert session.setup.cue_stream == player.marker_source_id
     assert session.setup.epochs.event_map == {"T1": "left_hand", "T2": "right_hand"}
     start, end = (calibrate.findChild(QPushButton, name) for name in ("start", "abort"))
     assert start is not None
     assert end is not None
     for run in range(2):
         click(start)
-        wait_until(lambda: session.active and _recording(hour), 40, "the recorder")
+        file = f"calibration-0{run + 1}.xdf"
+        wait_until(partial(_recording, hour, file), 40, "the recorder")
         assert "No cue" in calibrate.run.note or "cue" in calibrate.run.title
         player.play(run, _SPEED, backdate_s=130.0)
         player.wait_played(60.0)
@@ -117,7 +123,7 @@ def test_a_recorded_person_goes_through_the_window(
     wait_until(lambda: session.active, 20, "the run")
     n_wanted = 12 if soak else 2
     wait_until(lambda: session.feedback.account().n_scored >= n_wanted, 150, "trials")
-    assert not online.pause_button.isVisible()
+    assert not online.buttons.pause.isVisible()
     click(online.stop_button)
     wait_until(lambda: session.active is None, 60, "the end of the run")
     outcome = session.record.runs[-1].outcome
@@ -129,7 +135,7 @@ def test_a_recorded_person_goes_through_the_window(
     assert troubles == []
 
 
-def _recording(hour: Hour) -> bool:
+def _recording(hour: Hour, name: str) -> bool:
     recording = hour.session.experiment.recording
-    status = recording.status if recording is not None else None
+    status = recording.status if recording is not None and recording.path.name == name else None
     return status is not None and len(status.streams) == 2

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 import bci_app
-from bci_app.words import Catalogue, texts_of_source, tr, write_catalogue
+from bci_app.words import Catalogue, texts_to_translate, tr, write_catalogue
 
 _FOLDER = Path(bci_app.__file__).parent
 
@@ -37,7 +37,7 @@ def test_catalogue_translates_what_it_holds_and_leaves_the_rest_english(
 def test_write_catalogue_keeps_what_was_translated(tmp_path: Path) -> None:
     """Every text of the source is in the file; one that was translated stays so."""
     path = tmp_path / "rolandic_de.ts"
-    n_texts = len(texts_of_source())
+    n_texts = len(texts_to_translate())
     assert write_catalogue(path) == n_texts > 50
     text = path.read_text(encoding="utf-8")
     path.write_text(

@@ -4,7 +4,9 @@ Twelve simulated people with three sessions each, abilities from 0.5 to 1, 24 tr
 session: trained on the first, two gone through; three and four classes, days that differ as
 `bci.sources.days` has it. Rewards are false 0, 10, 20 and 30 % of the time, twenty seeds each.
 
-``--part simulated`` or ``--part real`` does half; ``--flips 0`` goes without false rewards.
+``--part simulated`` or ``--part real`` does half; ``--only own`` or ``--only rleegnet`` the rows
+of Rolandic's own decoders or of the network; ``--flips 0`` goes without false rewards; ``--guard
+1``: each arm once more under its guard.
 
 Real people, the same arms: P1 from one day through the other, both ways; thirteen people of
 EEGMMIDB and three of MI-OpenBCI, trained on the first run. ``--data OTHERS`` takes any folder with
@@ -220,7 +222,13 @@ def goals(what: str, table: AdaptationTable, decoder: str) -> list[dict[str, Any
 def main() -> None:
     """Measure."""
     given = arguments(
-        (__doc__ or "").partition("\n")[0], data=data_folder(), seeds=20, flips=FLIPS, part="all"
+        (__doc__ or "").partition("\n")[0],
+        data=data_folder(),
+        seeds=20,
+        flips=FLIPS,
+        part="all",
+        only="",
+        guard=0,
     )
     began = time.perf_counter()
     n_people, a_class = (2, 6) if given.quick else (N_PEOPLE, A_CLASS)
@@ -229,20 +237,26 @@ def main() -> None:
     entry = available_decoders().get(NETWORK)
     has_network = bool(network) and entry is not None and entry.factory is not None
     flips = [float(share) / 100 for share in given.flips.split(",")][: 1 if given.quick else None]
-    arms = Arms(OWN, tuple(Feedback(share) for share in flips), given.seeds)
+    arms = Arms(
+        OWN, tuple(Feedback(share) for share in flips), given.seeds, guard=bool(given.guard)
+    )
     found: dict[str, list[dict[str, Any]]] = {}
     reached: list[dict[str, Any]] = []
 
     def both(
         name: str, people: Sequence[Subject], own: Sequence[str], sessions: Any, n: int
-    ) -> AdaptationTable:
-        table = run(name, people, own, arms, sessions, given.out, n)
-        found[name] = figures(table)
-        if has_network and not given.quick:
-            nets = Arms(("frozen", *network), arms.feedback[:1], given.seeds)
+    ) -> None:
+        found[name] = []
+        if given.only != NETWORK:
+            table = run(name, people, own, arms, sessions, given.out, n)
+            found[name] += figures(table)
+            if name.startswith("simulated"):
+                for decoder in own:
+                    reached.extend(goals(f"{n_people} people, {name}", table, decoder))
+        if has_network and not given.quick and given.only != "own":
+            nets = replace(arms, names=("frozen", *network), feedback=arms.feedback[:1])
             beside = run(f"{name} {NETWORK}", people, [NETWORK], nets, sessions, given.out, n)
             found[name] += figures(beside)
-        return table
 
     with tempfile.TemporaryDirectory() as folder:
         if given.part == "real":
@@ -251,10 +265,7 @@ def main() -> None:
         for n in (3, 4)[: 1 if given.quick else 2] if recorded else ():
             settings = EpochSettings(classes=CLASSES[:n])
             people = [subject(name, paths, settings) for name, paths in recorded]
-            table = both(f"simulated, {n} classes", people, decoders, (), n)
-            for decoder in decoders:
-                what = f"{n_people} simulated people, {n} classes"
-                reached += goals(what, table, decoder)
+            both(f"simulated, {n} classes", people, decoders, (), n)
     if not given.quick and given.part != "simulated":
         for name, people, sessions in real_people(given.data):
             both(name, people, [*decoders, "acm-svm"], sessions, 2)

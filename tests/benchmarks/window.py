@@ -60,7 +60,7 @@ def start() -> dict[str, Any]:
 
 def hour(parts: tuple[str, ...]) -> dict[str, Any]:
     """Go through the hour; return for each part how long gaps were."""
-    from PySide6.QtCore import QStandardPaths
+    from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication
 
     from bci.experiment.ahead import import_ahead
@@ -70,13 +70,15 @@ def hour(parts: tuple[str, ...]) -> dict[str, Any]:
     from tests.app.hour import Hour
     from tests.app.loop_watch import LoopWatch
 
-    QStandardPaths.setTestModeEnabled(True)
     application = QApplication.instance() or QApplication(["rolandic"])
     assert isinstance(application, QApplication)
     apply_theme(application, dark=True)
     found: dict[str, Any] = {}
     import_ahead()  # as the window does before its steps are there
     with tempfile.TemporaryDirectory() as folder, realtime_interpreter():
+        # What the window remembers, sessions too, is not the user's.
+        os.environ["XDG_CONFIG_HOME"] = folder
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
         window = MainWindow()
         window.resize(1440, 900)
         window.show()

@@ -4,7 +4,10 @@ One session with the simulated person over LSL; free online runs, in turn withou
 event loop stands still) and with it: the main window at the Online step, the patient's window with
 a scene at 60 Hz, a decoder being trained in the worker all the while. What is compared is the way
 from the sample's time stamp to the command, and the part of it that this process adds (from the
-sample's being visible). Offscreen, frames are painted by the CPU, as they are on the worst machine.
+sample's being visible). A decision waits until the amplifier's chunk with its last sample is full:
+as long in all of a run, and up to a chunk longer in the next, as it happens to begin. So runs are
+compared above their own shortest way. Offscreen, frames are painted by the CPU, as they are on the
+worst machine.
 """
 
 import os
@@ -133,12 +136,14 @@ class Window:
             self._task.wait(30.0)
 
 
-def figures(decided: list[Decision]) -> dict[str, float]:
-    """Return the latency's quantiles (ms): of the whole way, and of this process's part."""
-    whole = 1e3 * np.array([d.latency_s for d in decided])
-    part = 1e3 * np.array([d.processing_s for d in decided])
-    found = {"n": float(len(decided))}
-    for name, values in (("command", whole), ("processing", part)):
+def figures(runs: list[list[Decision]]) -> dict[str, float]:
+    """Return quantiles of latency (ms): the whole way, it above a run's shortest, our part."""
+    ways = [1e3 * np.array([d.latency_s for d in run]) for run in runs]
+    whole = np.concatenate(ways)
+    above = np.concatenate([way - np.percentile(way, 1) for way in ways])
+    part = 1e3 * np.array([d.processing_s for run in runs for d in run])
+    found = {"n": float(len(whole))}
+    for name, values in (("command", whole), ("above", above), ("processing", part)):
         for q in (50, 95, 99):
             found[f"{name}_p{q}_ms"] = round(float(np.percentile(values, q)), 3)
         found[f"{name}_worst_ms"] = round(float(values.max()), 3)
@@ -149,22 +154,22 @@ def main() -> None:
     """Measure."""
     options = arguments(__doc__, seconds=25.0, rounds=3)
     seconds, rounds = (4.0, 1) if options.quick else (options.seconds, options.rounds)
-    alone: list[Decision] = []
-    drawn: list[Decision] = []
+    alone: list[list[Decision]] = []
+    drawn: list[list[Decision]] = []
     with tempfile.TemporaryDirectory() as folder:
         session = trained_session(Path(folder))
         decisions_of(session, 1.0, headless)  # what only the first run has to do is done
         window = Window(session)
         for k in range(rounds):
-            alone += decisions_of(session, seconds, headless)
+            alone.append(decisions_of(session, seconds, headless))
             session.change(scene=_SCENES[k % len(_SCENES)])
-            drawn += decisions_of(session, seconds, window.wait)
+            drawn.append(decisions_of(session, seconds, window.wait))
             window.rest()
         shown = session.feedback.latency().report.as_dict()
         window.window.close()
         window.window.end()
     ours, peer = figures(drawn), figures(alone)
-    above = round(ours["command_p99_ms"] - peer["command_p99_ms"], 3)
+    above = round(ours["above_p99_ms"] - peer["above_p99_ms"], 3)
     added = round(ours["processing_p99_ms"] - peer["processing_p99_ms"], 3)
     gaps = np.array(window.gaps_ms)
     goals = [
@@ -172,8 +177,9 @@ def main() -> None:
             "sample to decision while the window draws and trains, against headless",
             f"p99 no more than {P99_ABOVE_MS:g} ms above",
             met=bool(above <= P99_ABOVE_MS),
-            ours=f"p99 {ours['command_p99_ms']:.1f} ms ({ours['processing_p99_ms']:.1f} ms here)",
-            peer=f"p99 {peer['command_p99_ms']:.1f} ms ({peer['processing_p99_ms']:.1f} ms here)",
+            ours=f"p99 {ours['above_p99_ms']:.1f} ms above a run's shortest way "
+            f"({ours['processing_p99_ms']:.1f} ms of it here)",
+            peer=f"p99 {peer['above_p99_ms']:.1f} ms ({peer['processing_p99_ms']:.1f} ms here)",
         )
     ]
     emit(

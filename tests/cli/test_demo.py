@@ -62,11 +62,11 @@ def test_the_demo_does_the_main_job(bci, environment, tmp_path):
 def test_recordings_are_played_recorded_and_decoded(bci, shared_data, tmp_path, soak):
     """S001 over LSL: the XDF holds the EDF's samples and markers, and the replay verifies.
 
-    The last run is decoded in real time: its first 30 s here, all of it in the long form.
+    The last run is decoded in real time: its first 20 s here, all of it in the long form.
     """
     runs = [shared_data / "eegmmidb" / f"S001R{run}.edf" for run in ("04", "08", "12")]
     if not soak:
-        raw = mne.io.read_raw_edf(runs[2], verbose="error").crop(tmax=30.0)
+        raw = mne.io.read_raw_edf(runs[2], verbose="error").crop(tmax=20.0)
         runs[2] = tmp_path / "short_raw.fif"
         raw.save(runs[2], fmt="double", verbose="error")
     out = tmp_path / "session"

@@ -124,34 +124,22 @@ def test_decisions_and_quality_are_published_when_asked(
         assert daemon.terminate()[0] == 0
 
 
-def test_each_file_replays_to_the_last_bit(
-    sender: Any, begin_daemon: Callable[..., Any], model: Path
-) -> None:
-    """Also the two that meet at a new file, and the one that ends with the daemon."""
-    with AmplifierProcess(person=PERSON, source_id=sender.source_id) as amplifier:
-        amplifier.run()
-        daemon = begin_daemon(f'[decoding]\nmodel = "{model.as_posix()}"\nstale_s = 2.0\n')
-        daemon.wait_for(lambda s: s["decoding"]["newest"], "decoded")
-        ask(daemon.workspace, "new-file", timeout_s=WAIT_S)
-        daemon.wait_for(
-            lambda s: s["decoding"]["n_begun"] == 2 and s["decoding"]["newest"], "decoded again"
-        )
-        assert daemon.terminate()[0] == 0
-    files = sorted(daemon.workspace.rglob("*.xdf"))
-    assert len(files) == 2
-    for file in files:
-        command = [sys.executable, "-m", "bci", "replay", str(file), "--model", str(model)]
-        done = subprocess.run(
-            [*command, "--verify"], capture_output=True, text=True, check=False, timeout=WAIT_S
-        )
-        assert done.returncode == 0, done.stderr
-        assert "live decisions reproduced to the last bit" in done.stdout + done.stderr
+def replay(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Replay and verify."""
+    command = [sys.executable, "-m", "bci", "replay", *arguments, "--verify"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
-def test_an_amplifier_that_is_killed_and_returns_replays_to_the_last_bit(
+def test_each_file_replays_to_the_last_bit_though_the_amplifier_was_killed(
     sender: Any, begin_daemon: Callable[..., Any], model: Path
 ) -> None:
-    """The file goes on; each connection is a run of its own; the log names the model."""
+    """Also the two files that meet at a new one, and the one that ends with the daemon.
+
+    When the amplifier returns, the file goes on; each connection is a run of its own; the log
+    names the model.
+    """
     name = f'[decoding]\nmodel = "{model.as_posix()}"\nstale_s = 2.0\n'
     daemon = None
     for n_runs in (1, 2):
@@ -168,21 +156,26 @@ def test_an_amplifier_that_is_killed_and_returns_replays_to_the_last_bit(
                 f"decoded in run {n_runs}",
             )
             if n_runs == 2:
+                n_begun = daemon.status()["decoding"]["n_begun"] + 1
+                ask(daemon.workspace, "new-file", timeout_s=WAIT_S)
+                daemon.wait_for(
+                    lambda s, n=n_begun: s["decoding"]["n_begun"] == n and s["decoding"]["newest"],
+                    "decoded again",
+                )
                 assert daemon.terminate()[0] == 0
             else:
                 crashed = amplifier._child._process  # noqa: SLF001 -- a crash, not a stop
                 crashed.kill()
                 crashed.join()
     assert daemon is not None
-    (file,) = daemon.workspace.rglob("*.xdf")
-    command = [sys.executable, "-m", "bci", "replay", str(file), "--verify", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["verification"]
+    first, second = sorted(daemon.workspace.rglob("*.xdf"))
+    found = json.loads(replay(str(first), "--json").stdout)["verification"]
     assert len(found["runs"]) == 2
     assert found["runs"][0]["ended"] == "connection lost"
     assert found["n_identical"] == found["n_logged"] - found["n_absent"]
     assert all(run["n_identical"] > 10 for run in found["runs"])
+    done = replay(str(second), "--model", str(model))
+    assert "live decisions reproduced to the last bit" in done.stdout + done.stderr
 
 
 def test_a_model_that_is_none_stops_no_recording(

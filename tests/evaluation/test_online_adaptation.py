@@ -313,6 +313,23 @@ def test_marks_are_those_that_can_be_counted(task: AdaptationTask) -> None:
     assert len(table.csv().splitlines()) == 4
 
 
+def test_a_guarded_arm_goes_through_beside_the_arm(task: AdaptationTask, model: Model) -> None:
+    """Whoever learns has a row more; where nothing is told to an arm, its guard hears rewards."""
+    arms = Arms(("frozen", "recenter", "supervised", "retrained"), guard=True)
+    assert arms.all_names == (
+        *("frozen", "recenter", "recenter+guard", "supervised", "supervised+guard", "retrained"),
+    )
+    two = replace(arms, feedback=(Feedback(), Feedback(0.2)))
+    assert [len(two.of(name)) for name in arms.all_names] == [1, 1, 2, 1, 1, 1]
+    of_guard, of_bound = (
+        [call[3] for spy in spied(task, model, arm) for call in spy.calls if call[0] == "reveal"]
+        for arm in ("recenter+guard", "supervised+guard")
+    )
+    assert [known.reward for known in of_guard] == [float(label == 0) for label in task.y]
+    assert {known.label for known in of_guard} == {None}
+    assert [known.label for known in of_bound] == list(task.y)
+
+
 def test_cells_are_kept_and_missing_arms_are_named(
     recordings: list[Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

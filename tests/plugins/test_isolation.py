@@ -12,9 +12,11 @@ from bci.config import EpochSettings
 from bci.decoders import Decoder, Model, available_decoders, load_model, registry
 from bci.decoders import adapt as adapt_module
 from bci.decoders.adapt import available_arms, make_adapter
+from bci.decoders.mdm import MDMDecoder
 from bci.doctor import plugins
 from bci.errors import ModelError, SettingsError, TrialError
 from bci.evaluation.crossval import evaluate
+from bci.evaluation.recalibration import recalibrate_model
 from bci.evaluation.training import train_model
 from bci.events import Marker
 from bci.signal.epochs import cut_epochs
@@ -126,6 +128,21 @@ def test_one_that_raises_in_training_is_told_in_one_line(breaks, recording):
     """`bci train` ends with exit code 2, not with a traceback."""
     with pytest.raises(TrialError, match=r"could not learn from these trials \(Mem") as told:
         train_model([recording], EPOCHS, "breaks", {"where": "fit"}, cv=False)
+    one_line(told)
+
+
+def test_one_that_raises_in_recalibration_is_told_in_one_line(recording):
+    """A decoder that cannot see the new session: which, of whom, why."""
+
+    class Blind(MDMDecoder):
+        def covariances(self, X):
+            raise RuntimeError("no light")
+
+    model = train_model([recording], EPOCHS, "mdm", cv=False, recenter_s=20.0)
+    Blind.__module__ = "breaking_plugin"
+    model.estimator.__class__ = Blind
+    with pytest.raises(TrialError, match=r"Blind of breaking_plugin could not be .*light") as told:
+        recalibrate_model(model, [recording])
     one_line(told)
 
 

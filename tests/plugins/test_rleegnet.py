@@ -19,7 +19,7 @@ from bci.testing import AdapterSuite, DecoderSuite, made_model, made_trials
 torch = pytest.importorskip("torch", reason="torch is not installed (extra rleegnet)")
 
 #: Enough for made trials, and short.
-QUICK = {"n_steps": 40}
+QUICK = {"n_steps": 30}
 
 
 class TestDecoder(DecoderSuite):
@@ -120,7 +120,7 @@ def test_the_dqn_learns_calibration_from_right_and_wrong_alone():
     """Pre-trained by epsilon-greedy episodes, it decodes; other rewards make another network."""
     X, y = made_trials(30, 3, seed=1)
     unseen, truth = made_trials(20, 3, seed=2)
-    dqn = make_decoder("rleegnet", rate_hz=100.0, told="reward", n_steps=200).fit(X, y)
+    dqn = make_decoder("rleegnet", rate_hz=100.0, told="reward", n_steps=150).fit(X, y)
     assert dqn.score(unseen, truth) > 0.7
     with pytest.raises(SettingsError, match="told 'cues'"):
         make_decoder("rleegnet", told="cues").fit(X, y)
@@ -146,7 +146,7 @@ def test_of_two_classes_and_clean_rewards_only_the_words_differ():
 @pytest.mark.parametrize("kind", ["reward", "supervised"])
 def test_learning_follows_a_day_on_which_electrodes_sit_elsewhere(model, kind):
     """Over a day that was moved, what is told makes it better than frozen."""
-    trials, labels = session(90)
+    trials, labels = session(60)
     arm = make_adapter(f"rleegnet-{kind}", model, seed=1)
     frozen, adapted = [], []
     for windows, label in zip(trials, labels, strict=True):
@@ -154,7 +154,7 @@ def test_learning_follows_a_day_on_which_electrodes_sit_elsewhere(model, kind):
         chosen = int(arm.probabilities(windows).mean(axis=0).argmax())
         adapted.append(chosen == label)
         arm.reveal(windows, chosen, Revealed(int(label), float(chosen == label)))
-    late = slice(45, None)
+    late = slice(30, None)
     assert np.mean(adapted[late]) > np.mean(frozen[late]) + 0.02
 
 

@@ -16,6 +16,7 @@ from bci.report.document import FOOTER, Paragraph, Picture, Table
 from bci.report.making import make_report, make_trend
 from bci.report.paper import front_png, write_pdf
 from bci.report.sitting import accuracy_of, online_accuracies, read_sitting
+from bci.report.tables import adaptation_line
 from bci.report.trend import subject_trend
 from bci.sources.reading import open_recording
 from bci.workspace import RunRecord, SessionRecord, SessionSetup, Workspace
@@ -37,6 +38,7 @@ def outcome(n: int, n_right: int) -> dict[str, Any]:
         "latency": {"command": SPREAD, "system": SPREAD | {"median": 23.4}, "n_decisions": 900,
                     "n_late": 3, "n_overran": 1},
         "n_decisions": 900,
+        "adaptation": {"arm": "recenter", "n_updates": n, "works": True},
     }  # fmt: skip
 
 
@@ -117,6 +119,7 @@ def test_front_page_says_what_a_clinician_wants(study: Workspace) -> None:
     ]  # fmt: skip
     details = {section.title: said(section.blocks) for section in document.sections}
     assert "ended early; stopped" in details["What was done"]
+    assert "Adaptation: recenter, learned from 20 trials." in details["Trials online"]
     assert "reference as recorded" in details["Maps"]
     assert "ERD" in details["Maps"]
     assert "scikit-learn" in details["Parameters and versions"]
@@ -150,7 +153,7 @@ def test_pdf_begins_a_page_where_one_is_full(tmp_path: Path) -> None:
     from bci.report.document import Document, Section
     from bci.report.paper import _FOOT, _HEIGHT, _pages
 
-    rows = [(str(n), "word " * (n % 30), "x" * 200) for n in range(120)]
+    rows = [(str(n), "word " * (n % 30), "x" * 200) for n in range(70)]
     document = Document(
         "A title", "and more", Section("", [Paragraph("One page.")]),
         [Section("Rows", [Table(rows, ("n", "words", "cut"))])],
@@ -208,3 +211,18 @@ def test_accuracy_without_decoded_trials_is_none() -> None:
     """Trials of which no window could be decoded make no accuracy."""
     trial = TrialOutcome("left_hand", 0.0, 0, None, None, 0, 4, ("gap",))
     assert accuracy_of("x", [trial]) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "recenter, learned from 20 trials; right 80 % of 20, the decoder as it was trained"),
+        ({"reverted": 2}, "taken back 2×"),
+        ({"works": False}, "the trained decoder went on"),
+    ],
+)
+def test_what_adaptation_came_to_is_one_line(changed: dict[str, Any], said: str) -> None:
+    """The arm, both accuracies on the same trials, and what the guard did."""
+    effect = {"arm": "recenter", "n_updates": 20, "n": 20, "adapted": 0.8, "frozen": 0.7,
+              "reverted": 0, "works": True}  # fmt: skip
+    assert said in adaptation_line(effect | changed)

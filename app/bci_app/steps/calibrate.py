@@ -243,8 +243,11 @@ class CalibrateStep(Step):
 
     def _streams_found(self, found: Sequence[FoundEntry]) -> None:
         if found:
-            names = {e.name for e in found if e.dtype == "string" or not e.rate_hz}
-            self.cues.show_streams(sorted(names))
+            markers = [e for e in found if e.dtype == "string" or not e.rate_hz]
+            names = [e.name for e in markers]
+            self.cues.show_streams(
+                sorted({e.name if names.count(e.name) == 1 else e.source_id for e in markers})
+            )
 
     def _presentation_changed(self, presentation: PresentationSettings) -> None:
         self._change(presentation=presentation)

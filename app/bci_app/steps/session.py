@@ -22,7 +22,15 @@ from PySide6.QtWidgets import (
 )
 
 from bci.errors import RolandicError
-from bci.experiment.opening import Look, Wish, look_around, open_session, set_cues, use_recordings
+from bci.experiment.opening import (
+    Look,
+    Wish,
+    look_around,
+    open_session,
+    recorded_on,
+    set_cues,
+    use_recordings,
+)
 from bci.workspace import BidsRecording, RecentSession, RecentSessions, Templates
 from bci_app.steps.base import ActionInfo, Step
 from bci_app.theme import STEP_PX, font
@@ -51,7 +59,7 @@ class SessionStep(Step):
     open_requested = Signal(object)
     _opened = Signal(object, str)
     _looked = Signal(object)
-    _listed = Signal(object)
+    _listed = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -332,14 +340,29 @@ class SessionStep(Step):
         self._show_recordings()
 
     def _list_recent(self) -> None:
-        _in_thread("recent", lambda: self._listed.emit(RecentSessions().sessions()))
+        def work() -> None:
+            sessions = RecentSessions().sessions()
+            self._listed.emit(sessions, recorded_on(sessions))
 
-    def _has_listed(self, sessions: list[RecentSession]) -> None:
+        _in_thread("recent", work)
+
+    def _has_listed(self, sessions: list[RecentSession], recorded: list[RecentSession]) -> None:
         self.recent.show_sessions(sessions)
         roots = list(dict.fromkeys(Path(entry.root) for entry in sessions))
         self.form.show_workspaces(roots)
         if self.form.root is None and roots:
             self.choose_workspace(roots[0])
+        if recorded and self.session is None:
+            self.recent.setCurrentRow(sessions.index(recorded[0]))
+            self.said.emit(
+                tr(
+                    "sub-{subject} ses-{session} is still being recorded, though its window was "
+                    "lost: open it in the recent sessions to rejoin the recording.",
+                    subject=recorded[0].subject,
+                    session=recorded[0].session,
+                ),
+                "caution",
+            )
 
 
 def _is_same(session: "Session", wish: Wish) -> bool:
