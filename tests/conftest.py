@@ -19,8 +19,8 @@ settings.load_profile("rolandic")
 
 
 #: Tests in which real time passes mostly wait. Each of these shifts has a process of its own, in
-#: which its tests follow each other, while the third process computes: three processes keep two
-#: cores busy, and hold up no recorder.
+#: which its tests follow each other; a fourth process computes, below them in priority. Together
+#: they keep two cores busy, and hold up no recorder.
 SHIFTS = {
     "streams": (
         "tests/acquisition/test_thread.py",
@@ -40,6 +40,15 @@ SHIFTS = {
         "tests/sources/test_outlet.py",
     ),
     "window": ("tests/app/", "tests/experiment/"),
+    "commands": (
+        "tests/certification/test_certify.py",
+        "tests/cli/test_certify.py",
+        "tests/cli/test_demo.py",
+        "tests/cli/test_doctor.py",
+        "tests/cli/test_listing.py",
+        "tests/cli/test_preflight.py",
+        "tests/cli/test_record.py",
+    ),
 }
 #: Computed without a stream all the same.
 OF_NO_SHIFT = (
@@ -81,6 +90,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return Shifts(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a process that computes make way for those that keep time; none goes back to that."""
+    beside = "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "nice")
+    if beside and shift_of(item.nodeid) not in SHIFTS and os.nice(0) == 0:
+        os.nice(5)
 
 
 @pytest.fixture(autouse=True)

@@ -396,6 +396,8 @@ class MainWindow(QMainWindow):
             self,
             tr("A run is going on"),
             tr("End the run and leave? What was recorded so far is kept."),
+            QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+            QMessageBox.StandardButton.No,  # Enter, pressed by mistake, ends nothing
         )
         return answer == QMessageBox.StandardButton.Yes
 

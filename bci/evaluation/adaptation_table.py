@@ -28,7 +28,7 @@ F64 = NDArray[np.float64]
 #: Trials of a session that count as its beginning, and of a point of the course.
 FIRST = 20
 BLOCK = 10
-#: Who loses more than this of accuracy against frozen is harmed.
+#: Who loses more than this of accuracy against frozen is harmed, who gains as much is helped.
 HARM = 0.02
 
 _SAME = (
@@ -44,19 +44,20 @@ _NOTES = (
     "recorded order: predict, score, reveal, update. Each begins with the decoder as trained.",
     "Intervals: 95 % over people (of one person: over trials, taken as independent), seeds "
     "averaged first. p: by exchanging arms person by person (or trial by trial), adjusted by Holm "
-    "over all comparisons. harmed: more than two points below frozen.",
+    "over all comparisons. harmed, helped: more than two points below or above frozen, which of 30 "
+    "trials is one: chance alone harms as many as it helps.",
     "regret: trials of a hundred that supervised adaptation with recentering, the bound, got right "
     "and the arm did not (net). update: what an arm takes after a trial, recentering included.",
 )
 _FIELDS = (
     "decoder", "arm", "told", "reward", "people", "seeds", "accuracy", "kappa", "first_20",
-    "above_frozen", "p_frozen", "above_recenter", "p_recenter", "regret", "harmed",
+    "above_frozen", "p_frozen", "above_recenter", "p_recenter", "regret", "harmed", "helped",
     "update_ms", "update_p99_ms",
 )  # fmt: skip
 _HEAD = (
     "decoder", "arm", "told", "reward", "people", "accuracy (%)", "kappa", "first 20 (%)",
     "above frozen (points)", "p (Holm)", "above recenter (points)", "p (Holm) ",
-    "regret (of 100)", "harmed (%)", "update (ms)",
+    "regret (of 100)", "harmed (%)", "helped (%)", "update (ms)",
 )  # fmt: skip
 
 
@@ -84,8 +85,8 @@ class ArmRow:
         By the other arm; where two people or more allow it.
     update_ms : tuple of float
         Mean over people of the median, and the largest 99th percentile.
-    harmed : float or None
-        Share of people; None without frozen.
+    harmed, helped : float or None
+        Shares of people; None without frozen.
     """
 
     decoder: str
@@ -96,7 +97,8 @@ class ArmRow:
     n_seeds: int
     against: dict[str, Difference]
     update_ms: tuple[float, float]
-    harmed: float | None
+    harmed: float | None = None
+    helped: float | None = None
 
     def score(self, mark: str) -> Score | float | None:
         """Return the mean of a mark over people; of one person the mark, accuracy over trials."""
@@ -121,6 +123,7 @@ class ArmRow:
             "n_seeds": self.n_seeds,
             **{k: v.as_dict() if isinstance(v, Score) else v for k, v in scores.items()},
             "harmed": self.harmed,
+            "helped": self.helped,
             "update_ms": list(self.update_ms),
             "against": {name: found.as_dict() for name, found in self.against.items()},
             "people": {
@@ -204,7 +207,6 @@ class AdaptationTable:
                     max(len(a.chosen) for a in alike),
                     {},
                     update_ms,
-                    None,
                 )
             )
         two = any(len(own.classes) == 2 for own in trials.values())
@@ -227,7 +229,7 @@ class AdaptationTable:
                     *_difference(frozen),
                     *_difference(recentred),
                     _shown(row.score("regret"), 1, 1),
-                    "" if row.harmed is None else f"{100 * row.harmed:.0f}",
+                    *("" if n is None else f"{100 * n:.0f}" for n in (row.harmed, row.helped)),
                     f"{row.update_ms[0]:.1f} (p99 {row.update_ms[1]:.1f})",
                 ]
             )
@@ -243,8 +245,8 @@ class AdaptationTable:
             for other in ("frozen", "recenter"):
                 found = row.against.get(other)
                 said += ["", ""] if found is None else [found.mean, found.p_holm]
-            harmed = "" if row.harmed is None else row.harmed
-            lines.append([*said, _mean(row.score("regret")), harmed, *row.update_ms])
+            shares = ["" if n is None else n for n in (row.harmed, row.helped)]
+            lines.append([*said, _mean(row.score("regret")), *shares, *row.update_ms])
         return csv_text(_FIELDS, lines)
 
     def html(self, before: Sequence[str], after: Sequence[str], notes: Sequence[str]) -> str:
@@ -321,15 +323,19 @@ def _compared(rows: Sequence[ArmRow], seed: int) -> list[ArmRow]:
     compared = []
     for number, row in enumerate(rows):
         frozen = base.get((row.decoder, "frozen"))
-        harmed = None
+        shares: dict[str, float] = {}
         if frozen is not None and row.arm != "frozen":
-            lost = [
-                frozen.people[name].accuracy - marks.accuracy > HARM + 1e-12
+            gains = [
+                marks.accuracy - frozen.people[name].accuracy
                 for name, marks in row.people.items()
                 if name in frozen.people
             ]
-            harmed = float(np.mean(lost)) if lost else None
-        compared.append(replace(row, against=against.get(number, {}), harmed=harmed))
+            least = HARM + 1e-12
+            if gains:
+                shares["harmed"] = float(np.mean([gain < -least for gain in gains]))
+                shares["helped"] = float(np.mean([gain > least for gain in gains]))
+        harmed, helped = shares.get("harmed"), shares.get("helped")
+        compared.append(replace(row, against=against.get(number, {}), harmed=harmed, helped=helped))
     return compared
 
 

@@ -128,6 +128,7 @@ def test_the_score_follows_the_trials_and_survives_reopening(connected: Session)
     assert score.points[-1].n_trials == score.n_trials
     assert len(score.points) >= 4
 
+    session.close()  # it can be open once
     again = Session(session.workspace, session.setup)
     try:
         assert again.calibration.score == score
@@ -237,5 +238,6 @@ def test_a_run_fails_when_the_amplifier_does_not_return_and_its_trials_stay(
         REJECTED,
         "crosses a gap",
         "broken off",
+        "cue outside the recording",
         "reaches beyond the end of the recording",
     }

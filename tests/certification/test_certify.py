@@ -82,7 +82,7 @@ def test_it_can_be_ended_early(amplifier, tmp_path, own_settings):
         StreamQuery(source_id=amplifier.source_id),
         600.0,
         tmp_path,
-        listen_s=1.0,
+        listen_s=5.0,
         progress=lambda done, total: done > 1.0 and cancelled.set(),
         cancelled=cancelled,
     )

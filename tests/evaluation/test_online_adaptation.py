@@ -303,6 +303,8 @@ def test_marks_are_those_that_can_be_counted(task: AdaptationTask) -> None:
     assert rows["reward"].people["A"].kappa == pytest.approx((1.0 + 0.0) / 2)
     assert rows["reward"].harmed == pytest.approx(1 / 3)
     assert rows["supervised"].harmed == 0
+    assert rows["reward"].helped == pytest.approx(2 / 3)
+    assert rows["frozen"].helped is None
     assert rows["reward"].against["frozen"].mean == pytest.approx((0.25 + 0.25 - 0.25) / 3)
     assert any("reward is the label" in note for note in table.notes)
     course = {curve.arm: curve for curve in curves(adapted, dict.fromkeys("ABC", own))}

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -45,6 +46,12 @@ def unsendable(*, progress: Callable[[int, int], None]) -> object:
 def loaded(*, progress: Callable[[int, int], None]) -> bool:
     """Say whether decoders can be made at once."""
     return "bci.decoders.classic" in sys.modules
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker's process find this module's functions; what is installed goes first."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
 
 
 @pytest.fixture

@@ -113,9 +113,16 @@ class Step(QWidget):
         return ()
 
     def add_actions(self) -> list[QAction]:
-        """Make the offered actions actions of this widget: their keys hold while it is shown."""
+        """Make the offered actions actions of this widget: their keys hold while it is shown.
+
+        Each is made once, however often this is called: Qt obeys neither of two with one key.
+        """
+        there = {action.objectName(): action for action in self.actions()}
         made = []
         for info in self.actions_offered():
+            if info.id in there:
+                made.append(there[info.id])
+                continue
             action = QAction(info.text, self)
             action.setObjectName(info.id)
             if info.shortcut:
