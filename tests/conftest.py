@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
+
+# Processes that tests start unpickle the tests' own functions; what is installed goes before.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+# Who is started in a shell's background ignores Ctrl-C, and so do the commands it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Machines are shared: how long an example takes says nothing about the code.
 settings.register_profile("rolandic", deadline=None, derandomize=True)
