@@ -229,19 +229,21 @@ def test_disk_that_fills_up_ends_the_run_in_order(place: Place) -> None:
     place.start(_LONG)
     free = int(psutil.disk_usage(str(place.folder)).free)
     ballast = place.folder / "ballast"
-    with ballast.open("wb") as file:
-        file.write(bytes(free - (4 << 20)))
-    place.over()
+    try:
+        with ballast.open("wb") as file:
+            file.write(bytes(free - (4 << 20)))
+        place.over()
+    finally:
+        ballast.unlink()
     run = place.session.record.runs[-1]
     assert len(place.session.record.runs) == n_before + 1
     assert not run.completed
     assert "is full" in run.note
-    assert place.window.rail.troubles["calibrate"]
+    wait_until(lambda: place.window.rail.troubles.get("calibrate"), 10, "the rail's red")
     assert "What was recorded before is kept" in place.said()
     recording = open_recording(place.session.folder / run.file)
     assert len(recording.samples) > 250
     assert recording.gaps == ()
-    ballast.unlink()
     place.start()
     place.over()
     assert place.session.record.runs[-1].completed

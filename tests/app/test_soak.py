@@ -34,8 +34,11 @@ _GATHERED = {"Marker", "Step", "Notice", "Decision", "tuple", "dict", "list", "f
 #: frame would be thousands, in every second hundreds.
 _MOST_MORE = 100
 _MOST_MORE_MB = 12.0
-#: References to None in one round through the steps. PySide6 6.11 keeps four for each object that
-#: is made (a list filled anew, an event loop of this test), and none for what is called in frames.
+#: Sockets come and go while streams are looked for.
+_MOST_MORE_FILES = 16
+#: References to None in one round through the steps. PySide6 6.11.3 keeps about 300: some where a
+#: text changes, four for an event loop of this test; they only count, and take no memory. One for
+#: each call that paints would be thousands; see the test below.
 _MOST_NONE = 800
 
 
@@ -86,7 +89,7 @@ def test_window_stays_as_large_as_it_is(
 ) -> None:
     """Objects by type, references to None and memory stay; not one sample is missing."""
     lasts_s = request.config.getoption("--load-seconds") or (300.0 if soak else 45.0)
-    long_run = GrazSettings(trials_per_class=round(lasts_s), imagery_s=3.0, lead_s=1.0)
+    long_run = GrazSettings(trials_per_class=3 + round(lasts_s / 10), imagery_s=3.0, lead_s=1.0)
     session = new_session(protocol=long_run)
     window.open_session(session)
     session.signals.start_simulator({"ability": 1.0, "seed": 1})
@@ -115,7 +118,7 @@ def test_window_stays_as_large_as_it_is(
     assert last.more_than(first) == {}
     assert last.qobjects <= first.qobjects + _MOST_MORE
     assert last.widgets <= first.widgets
-    assert last.files <= first.files + 2
+    assert last.files <= first.files + _MOST_MORE_FILES
     assert last.memory_mb < first.memory_mb + _MOST_MORE_MB
     if sys.version_info < (3, 12):  # from then on None is not counted
         assert last.none < first.none + _MOST_NONE * rounds

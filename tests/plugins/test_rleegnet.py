@@ -158,41 +158,25 @@ def test_learning_follows_a_day_on_which_electrodes_sit_elsewhere(model, kind):
     assert np.mean(adapted[late]) > np.mean(frozen[late]) + 0.02
 
 
-@pytest.mark.parametrize(("moved", "effect"), [(0.0, 0.85), (0.4, 0.5)])
-def test_rewards_without_meaning_teach_nothing(meaningless, moved, effect):
-    """Rewards by a coin: not above frozen; on a day that has moved, in nothing but class biases.
+def test_rewards_without_meaning_teach_nothing():
+    """Rewards by a coin, and nothing has moved: not above frozen, over 100 weak trials.
 
-    There even they help: of what is said too often "wrong" is heard as often as "right", and it is
-    said less. To both the best biases are given here, chosen by the labels: what decodes is alike.
+    Where the day has moved, even they can help: see the arm. That no label gets in is asked by the
+    suite (`is_told_nothing_else`).
     """
-    trials, labels = session(60, 3, moved=moved, effect=effect)
-    arm, rng = make_adapter("rleegnet-reward", meaningless, seed=3), np.random.default_rng(3)
-    adapted = []
-    for windows in trials:
-        adapted.append(arm.probabilities(windows).mean(axis=0))
-        arm.reveal(windows, int(adapted[-1].argmax()), Revealed(None, float(rng.integers(2))))
-    learned = [arm.probabilities(windows).mean(axis=0) for windows in trials]
-    frozen = [meaningless.probabilities(windows).mean(axis=0) for windows in trials]
-    assert not np.allclose(learned, frozen, atol=0.1)
-    assert best(frozen, labels) < 0.97
-    assert best(learned, labels) <= best(frozen, labels) + 0.05
-    if not moved:
-        hits = [np.mean(np.argmax(p, axis=1) == labels) for p in (adapted, frozen)]
-        assert hits[0] <= hits[1] + 0.05
-
-
-@pytest.fixture(scope="module")
-def meaningless():
-    """Return a model that has learned enough to lose something."""
-    return made_model("rleegnet", n_steps=120)
-
-
-def best(p, labels):
-    """Return the accuracy of three classes with the best biases there are."""
-    steps = np.linspace(-5, 5, 21)
-    biases = np.array([(0.0, a, b) for a in steps for b in steps])
-    decided = (np.log(np.array(p)) + biases[:, None]).argmax(axis=2)
-    return (decided == labels).mean(axis=1).max()
+    model = made_model("rleegnet", n_steps=120)
+    frozen, adapted = [], []
+    for seed in (3, 4):
+        trials, labels = session(50, seed, moved=0.0, effect=0.85)
+        arm, rng = make_adapter("rleegnet-reward", model, seed=seed), np.random.default_rng(seed)
+        for windows, label in zip(trials, labels, strict=True):
+            frozen.append(int(model.probabilities(windows).mean(axis=0).argmax()) == label)
+            chosen = int(arm.probabilities(windows).mean(axis=0).argmax())
+            adapted.append(chosen == label)
+            arm.reveal(windows, chosen, Revealed(None, float(rng.integers(2))))
+    assert len(frozen) == 100
+    assert np.mean(frozen) < 0.95
+    assert np.mean(adapted) <= np.mean(frozen) + 0.05
 
 
 def test_no_pickle_is_in_a_model_file(model, tmp_path):
