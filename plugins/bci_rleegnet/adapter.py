@@ -71,12 +71,13 @@ class RLEEGNetAdapter:
     Learning takes some tens of milliseconds: Rolandic does it on a copy, in a thread of its own,
     and swaps the copy in whole.
 
-    On a day that has moved, even rewards by a coin help (ten made days: 10 +- 5 points): of classes
-    that are said too often, and too surely, "wrong" is heard as often as "right", and they are said
-    less. No label gets in: with other labels the decisions are the same. It is adaptation without
-    supervision: the frozen network gains as much (10 +- 4) when its classes' shares are evened out
-    by the trials so far, and true rewards bring 27 +- 2. Batch normalisation has no part in it, its
-    statistics stay; nor has the calibration, which by itself brings nothing.
+    On a day that has moved, even rewards by a coin help (ten made days: 10 +- 5 points; where
+    nothing has changed: 1 +- 4): of what is said too often, and too surely, "wrong" is heard as
+    often as "right", and it is said less. No label gets in: with other labels the decisions are the
+    same. It is adaptation without supervision: the frozen network gains as much (10 +- 4) when its
+    classes' shares are evened out by the trials so far; true rewards bring 27 +- 2. Batch
+    normalisation has no part in it, its statistics stay; nor has the calibration, which by itself
+    brings nothing.
 
     Parameters
     ----------

@@ -197,11 +197,12 @@ def test_a_run_goes_on_when_the_amplifier_returns(quick: Session) -> None:
     run = session.record.runs[-1]
     assert run.completed, run.note
     assert held == ["signal"]
-    assert run.outcome["rejected"] == [1]
+    (missed,) = run.outcome["rejected"]  # an amplifier that is slow to go misses the next one
+    assert missed in (1, 2)
     assert run.outcome["n_trials"] == 5
     assert any("missing" in notice.text for notice in notices)
     trials = find_trials(open_recording(session.folder / run.file).markers, {})
-    assert [t.rejected for t in trials] == [False, True, False, False, False]
+    assert [t.rejected for t in trials] == [number == missed for number in range(5)]
 
 
 @pytest.mark.filterwarnings("default")

@@ -311,7 +311,7 @@ def test_adaptation_is_chosen_between_runs_and_told_by_key(
     assert effect["rewards"]["used"] >= 3
     assert effect["n"] >= 2
     assert effect["adapted"] is not None
-    assert not step.buttons.right.isVisible()
+    qtbot.waitUntil(step.buttons.right.isHidden, timeout=5000)
     recording = open_recording(trained.folder / run.file)
     path = trained.experiment.model_path
     log = trained.experiment.log.path

@@ -126,7 +126,7 @@ def test_the_channel_under_the_mouse_has_its_spectrum(
     page = traces_step.live_page
     qtbot.waitUntil(lambda: bool(page.spectrum.caption()), timeout=20_000)
     QTest.mouseMove(page.traces.canvas, QPoint(200, round(page.traces.row_middle("Cz"))))
-    qtbot.waitUntil(lambda: page.spectrum.channel == "Cz", timeout=5000)
+    qtbot.waitUntil(lambda: page.spectrum.channel == "Cz", timeout=20_000)
     assert page.scalp.pointed == "Cz"
     page.traces.point("")
     assert page.spectrum.channel == ""

@@ -90,6 +90,7 @@ def test_what_makes_no_sense_is_said_in_one_line(
         ([*PROTOCOL, "--sessions", "a,b,a"], "one after the other"),
         ([*PROTOCOL, "--arm", "retrained", "--retrain", "3"], "retrained on 3 trials"),
         (["--arm", "recenter"], "--protocol online-adaptation"),
+        (["--guard"], "--protocol online-adaptation"),
     ]
     commands = [["evaluate", *map(str, runs), *EVENTS, *options] for options, _ in wrong]
     for outcome, (options, words) in zip(bci_all(commands), wrong, strict=True):

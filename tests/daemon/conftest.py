@@ -46,10 +46,14 @@ class Sender:
 
     def _send(self) -> None:
         rng = np.random.default_rng(0)
+        began_s, n_begun = lsl_clock(), self.n_sent
         while not self._stop.wait(0.02):
-            samples = np.column_stack([self.n_sent + np.arange(4.0), 20.0 * rng.standard_normal(4)])
-            self._outlet.push(1e-6 * samples, lsl_clock() + np.arange(-3, 1) / RATE_HZ)
-            self.n_sent += 4
+            # As many as are due: a busy machine must not change the rate.
+            now_s = lsl_clock()
+            n = int((now_s - began_s) * RATE_HZ) - (self.n_sent - n_begun)
+            samples = np.column_stack([self.n_sent + np.arange(n), 20.0 * rng.standard_normal(n)])
+            self._outlet.push(1e-6 * samples, now_s + np.arange(1 - n, 1) / RATE_HZ)
+            self.n_sent += n
 
     def stop(self) -> None:
         """Stop to send and take the stream away; more than once is harmless."""

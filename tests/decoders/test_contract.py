@@ -18,6 +18,7 @@ PARAMETERS = {
     "covariance": ("oas", "lwf", "scm"),
     "measure": ("plv", "coherence", "abs_imaginary", "wpli"),
     "spatial": ("none", "average"),
+    "told": ("label", "reward"),
     "decoders": (("ts-lr", "psd-lda"), ("csp-lda", "psd+fc-lda", "fc-lda")),
 }
 

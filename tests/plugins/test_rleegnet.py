@@ -3,6 +3,7 @@
 import json
 import time
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,24 +160,29 @@ def test_learning_follows_a_day_on_which_electrodes_sit_elsewhere(model, kind):
 
 
 def test_rewards_without_meaning_teach_nothing():
-    """Rewards by a coin, and nothing has moved: not above frozen, over 100 weak trials.
+    """Rewards by a coin, and nothing has changed since training: not above frozen.
 
-    Where the day has moved, even they can help: see the arm. That no label gets in is asked by the
-    suite (`is_told_nothing_else`).
+    Two standard errors of the difference over 80 trials are 8 points (measured over 8 days: +1 on
+    average). Where something has changed, even they can help: see the arm. That no label gets in is
+    asked by the suite (`is_told_nothing_else`).
     """
-    model = made_model("rleegnet", n_steps=120)
+    X, y = made_trials(60, 3, seed=50, effect=0.8)
+    model = made_model("rleegnet", n_steps=1)
+    target = np.array([model.classes.index(name) for name in y])
+    decoder = make_decoder("rleegnet", rate_hz=100.0, n_steps=120).fit(X, target)
+    model = replace(model, estimator=decoder)
     frozen, adapted = [], []
     for seed in (3, 4):
-        trials, labels = session(50, seed, moved=0.0, effect=0.85)
+        trials, labels = session(40, seed, moved=0.0, effect=0.8)
         arm, rng = make_adapter("rleegnet-reward", model, seed=seed), np.random.default_rng(seed)
         for windows, label in zip(trials, labels, strict=True):
             frozen.append(int(model.probabilities(windows).mean(axis=0).argmax()) == label)
             chosen = int(arm.probabilities(windows).mean(axis=0).argmax())
             adapted.append(chosen == label)
             arm.reveal(windows, chosen, Revealed(None, float(rng.integers(2))))
-    assert len(frozen) == 100
-    assert np.mean(frozen) < 0.95
-    assert np.mean(adapted) <= np.mean(frozen) + 0.05
+    assert len(frozen) == 80
+    assert 0.5 < np.mean(frozen) < 0.9
+    assert np.mean(adapted) <= np.mean(frozen) + 0.08
 
 
 def test_no_pickle_is_in_a_model_file(model, tmp_path):

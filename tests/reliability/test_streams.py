@@ -261,6 +261,7 @@ def test_without_a_source_id(tmp_path: Path, sender: Callable[..., Any]) -> None
         one.appear()
         one.send()
         until(lambda: not recorder.status().lost, "the return")
+    until(lambda: len(recorder.status().streams) == 4, "a stream for the twin that came back")
     streams = recorder.status().streams
     assert sorted(stream.name == alone.name for stream in streams) == [False] * 3 + [True]
     assert [stream.state for stream in streams].count(StreamState.REFUSED) == 1
@@ -447,14 +448,16 @@ def test_a_sender_that_restarts_on_another_clock(
     tmp_path: Path, sender: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the restart of its machine the file holds to where each clock's offset is true."""
-    step_s, first = 100.0, []
+    step_s, first, told = 100.0, [], []
     fresh = Connection.fresh_offset
 
     def stepped(connection: Connection, now_s: float) -> float | None:
         first.append(connection)
         offset_s = fresh(connection, now_s)
-        other = connection is not first[0]
-        return None if offset_s is None else offset_s - step_s * other
+        if offset_s is None:
+            return None
+        told.append(offset_s - step_s * (connection is not first[0]))
+        return told[-1]
 
     monkeypatch.setattr(Connection, "fresh_offset", stepped)
     amp = sender()
@@ -463,6 +466,7 @@ def test_a_sender_that_restarts_on_another_clock(
     recorder.start()
     amp.send()
     more(recorder)
+    until(lambda: told, "the first clock's offset")  # without it nothing is known to step
     amp.vanish()
     until(lambda: recorder.status().lost, "the loss")
     amp.appear()

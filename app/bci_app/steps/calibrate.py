@@ -72,6 +72,7 @@ class CalibrateStep(Step):
         self.editor.presentation_changed.connect(self._presentation_changed)
         self.cues.stream_changed.connect(self._cue_stream_changed)
         self.cues.map_changed.connect(self._cue_map_changed)
+        self._waits = False
         self._changes: dict[str, object] = {}
         self._keeping = QTimer(self)
         self._keeping.setSingleShot(True)
@@ -296,7 +297,8 @@ class CalibrateStep(Step):
         self.run.show_ready(why_not, running)
         self.cues.setEnabled(not running)
         self.editor.setEnabled(not running and not self.session.cues_outside)
-        if running or (not why_not and self.session.calibration.n_runs):
+        waited, self._waits = self._waits, bool(why_not)
+        if running or (not why_not and self.session.calibration.n_runs and not waited):
             return
         if why_not:
             self.run.say(tr("Not ready: {why}.", why=why_not), "caution")

@@ -43,8 +43,11 @@ class AnalysisMaps(QWidget):
                "gives as much in this one cell. FDR ✓: significant though many cells were tested; "
                "of all cells marked so at most one in twenty is false.")
         )  # fmt: skip
+        # Two lines, always: on a small screen one is not enough, and nothing is to jump.
+        self.numbers.setWordWrap(True)
+        self.numbers.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.numbers.setFixedHeight(2 * self.numbers.fontMetrics().lineSpacing())
         self.numbers.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.numbers.setMinimumHeight(self.numbers.fontMetrics().height() + 4)
         maps = QWidget()
         row = QHBoxLayout(maps)
         row.setContentsMargins(0, 0, 0, 0)

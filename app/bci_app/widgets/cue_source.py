@@ -52,7 +52,7 @@ class CueSource(QWidget):
         self._form.setVerticalSpacing(STEP_PX // 2 + 1)
         self._form.addRow(self.tick)
         self._form.addRow(tr("Markers of"), self.stream)
-        self._form.addRow(tr("Cues"), self.map)
+        self._form.addRow(tr("They mean"), self.map)
         self._form.addRow(self.problem)
         self._told = ""
         self.tick.toggled.connect(self._ticked)
@@ -82,7 +82,8 @@ class CueSource(QWidget):
         if there != list(names):
             self.stream.clear()
             self.stream.addItems(list(names))
-            self.stream.setEditText(text or (names[0] if names else ""))
+            # Which of several it is, nobody but the clinician knows.
+            self.stream.setEditText(text or (names[0] if len(names) == 1 else ""))
             if self._waits:
                 self._name()
 
